@@ -32,8 +32,7 @@ from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.commands.common.printing import write_note
 from pytest_selfopt.commands.servers import engine, scripted, worker
-from pytest_selfopt.console.encoding import one_line
-from pytest_selfopt.console.sanitize import defused_line
+from pytest_selfopt.console.encoding import shown
 from pytest_selfopt.errors import SelfoptError
 
 
@@ -96,7 +95,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose messages show arguments on one line and harmless: a script may have them from anywhere."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(defused_line(one_line(message)))
+        super().error(shown(message, sys.stderr.encoding or "utf-8"))
 
 
 class _ShowVersion(argparse.Action):

@@ -18,9 +18,9 @@ from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_b
 from pytest_selfopt.execution.calls import CallFactory, case_texts
 from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.dispatcher import MOST_TOGETHER, TICK_S
-from pytest_selfopt.execution.held_calls import WaitAnnouncer
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.execution.reply_notes import ReplyNotes
+from pytest_selfopt.execution.wait_announcer import WaitAnnouncer
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import hold_state
 from pytest_selfopt.models.client import Client

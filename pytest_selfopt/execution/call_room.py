@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.lookup import LOOPBACK
 
@@ -66,26 +67,20 @@ def room_for(wanted: int, of_call: int, limits: Limits) -> CallRoom:
         if fitting < most:
             most = fitting
             sentence = (
-                f"{_at_a_time(most)} made, not {wanted:,}: this process may open {limits.descriptors:,} files and "
-                f"connections, and has {limits.opened:,} open (ulimit -n)"
+                f"at most {counted(most, 'call')} at a time, not {wanted:,}: this process may open "
+                f"{limits.descriptors:,} files and connections, and has {limits.opened:,} open (ulimit -n)"
             )
     if limits.address_space is not None:
         fitting = _threads_in(limits.address_space - limits.used, limits)
         if fitting < most:
             most = fitting
             sentence = (
-                f"{_at_a_time(most)} made, not {wanted:,}: this process may use {limits.address_space // _MIB:,} MiB "
-                f"of address space, and uses {limits.used // _MIB:,} (ulimit -v)"
+                f"at most {counted(most, 'call')} at a time, not {wanted:,}: this process may use "
+                f"{limits.address_space // _MIB:,} MiB of address space, and uses {limits.used // _MIB:,} (ulimit -v)"
             )
     if not sentence:
         return CallRoom()
     return CallRoom(most=most, sentence=sentence)
-
-
-def _at_a_time(most: int) -> str:
-    if most == 1:
-        return "one call at a time was"
-    return f"{most:,} calls at a time were"
 
 
 def _threads_in(free: int, limits: Limits) -> int:

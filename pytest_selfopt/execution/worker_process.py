@@ -44,7 +44,7 @@ def run_worker(
         [model for model in settings.models.values() if model.provider.name in providers], concurrency * len(providers)
     )
     if room.most is not None:
-        say(room.sentence.replace("were made", "are made"))
+        say(room.sentence)
         concurrency = max(1, min(concurrency, room.most // len(providers)))
     pools: list[ModelPool] = []
     worker_config = WorkerConfig(

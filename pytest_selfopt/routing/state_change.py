@@ -29,6 +29,7 @@ from pytest_selfopt.routing.atomic_files import (
 )
 from pytest_selfopt.routing.decisions import Decision, append_lines, chained
 from pytest_selfopt.routing.history import JOURNAL
+from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.regular_file import read_regular
 from pytest_selfopt.routing.state_files import read_state_file, require_no_link
 
@@ -236,7 +237,7 @@ def read_journal(state_dir: Path, routing_path: Path) -> tuple[Journal | None, s
     except FileNotFoundError:
         return None, ""
     except OSError as problem:
-        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot read {path}: {reason(problem, path)}") from None
     except (ValueError, TypeError, KeyError, RecursionError):
         aside = set_aside(path)
         return None, f"{path.name} of an interrupted write cannot be used; it was set aside as {aside.name}"
@@ -299,7 +300,7 @@ def _take_off(addition: Addition) -> str:
     """Take lines off the end of a file again, even if only a part of them was written."""
     path, before = addition.path, addition.size or 0
     try:
-        added = path.read_bytes()[before:]
+        added = read_state_file(path)[before:]
     except FileNotFoundError:
         return ""
     if not addition.lines.encode().startswith(added):

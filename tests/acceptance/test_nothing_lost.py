@@ -120,7 +120,7 @@ def limit_after(made: Project) -> int:
 def test_calls_fit_into_few_descriptors(project: Make) -> None:
     made = limited(project, soft=96, hard=96)
     result = made.run("--selfopt-cycle", "--selfopt-no-prove")
-    assert "made, not 200: this process may open 96 files and connections, and has" in said(result)
+    assert "at a time, not 200: this process may open 96 files and connections, and has" in said(result)
     assert statuses(made) == ["decided"]
     assert "error" not in {outcome for _, outcome, _ in stored(made)}
 

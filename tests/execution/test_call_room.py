@@ -34,10 +34,10 @@ def test_calls_fit_into_the_descriptors_that_are_left() -> None:
     assert room.most is not None
     assert 20 + 4 * room.most < 256
     assert room.sentence == (
-        f"{room.most} calls at a time were made, not 512: this process may open 256 files and connections, and has 20 "
+        f"at most {room.most} calls at a time, not 512: this process may open 256 files and connections, and has 20 "
         "open (ulimit -n)"
     )
-    assert room_for(512, 4, limits(descriptors=30)).sentence.startswith("one call at a time was made, not 512: ")
+    assert room_for(512, 4, limits(descriptors=30)).sentence.startswith("at most 1 call at a time, not 512: ")
 
 
 def test_calls_fit_into_the_address_space() -> None:

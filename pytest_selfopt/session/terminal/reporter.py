@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_selfopt import clock
 from pytest_selfopt.cycle.build_gate import describe_gate
 from pytest_selfopt.cycle.observer import CycleStart
-from pytest_selfopt.execution.held_calls import WaitAnnouncer
 from pytest_selfopt.execution.time_left import CallsSoFar, time_left
+from pytest_selfopt.execution.wait_announcer import WaitAnnouncer
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
 from pytest_selfopt.session.subsessions import is_followed, which_of
 from pytest_selfopt.session.terminal.announcements import describe_pass, describe_plan, describe_stopped
