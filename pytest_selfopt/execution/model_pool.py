@@ -15,7 +15,7 @@ from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.trial import CallError, Reply
+from pytest_selfopt.trial import CallError, ErrorKind, Reply
 from pytest_selfopt.trial_bounds import bounded_answer
 
 UNLOAD_TIMEOUT_S = 30.0
@@ -128,8 +128,13 @@ class LimitedClient:
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
         """Make one attempt; see `Client.ask`."""
         sampling = request.sampling.limited(self._max_tokens)
-        answer = bounded_answer(self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s))
-        return KNOWN.redactor.redact_value(answer)
+        answer = self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s)
+        try:
+            # Before texts are cut: a part of a key would not be found.
+            return bounded_answer(KNOWN.redactor.redact_value(answer))
+        except RecursionError:
+            message = "the client's answer cannot be used: it is nested too deeply"
+            return CallError(kind=ErrorKind.MALFORMED, message=message)
 
     def abort(self) -> None:
         """End all attempts in flight and refuse further ones."""

@@ -215,7 +215,7 @@ def set_aside(path: Path) -> Path:
     try:
         path.rename(aside)
     except OSError as problem:
-        raise StateError(f"cannot set {path} aside as {aside.name}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot set {path} aside as {aside.name}: {described(problem, path.parent)}") from None
     return aside
 
 
@@ -229,7 +229,7 @@ def copy_aside(path: Path) -> Path:
     try:
         aside.write_bytes(path.read_bytes())
     except OSError as problem:
-        raise StateError(f"cannot copy {path} as {aside.name}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot copy {path} as {aside.name}: {described(problem, path.parent)}") from None
     return aside
 
 

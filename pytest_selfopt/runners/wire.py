@@ -164,6 +164,9 @@ def result_to_bytes(result: CallResult, about: MessageContext, question: str) ->
         UnusableMessageError: if nobody would accept it.
     """
     result = KNOWN.redactor.redact_value(result)
+    # What a worker stores and its session refuses would be waited for in vain. It is the session that cuts texts,
+    # because it may know other secrets.
+    _bounded(result)
     value: dict[str, Any] = {
         "question": question,
         "reply": None,
@@ -181,11 +184,17 @@ def result_to_bytes(result: CallResult, about: MessageContext, question: str) ->
         value["reply"] = reply_to_json(result.reply)
     if result.error is not None:
         value["error"] = error_to_json(result.error)
-    # What a worker stores and its session refuses would be waited for in vain.
     _require(value, about, RESULT, {})
     if is_too_deep(value):
         raise UnusableMessageError(f"a {about.kind} is nested deeper than {MOST_LEVELS} levels")
     return dump_message(value, about)
+
+
+def _bounded(result: CallResult) -> CallResult:
+    try:
+        return bounded_result(result)
+    except ValueError as problem:
+        raise UnusableMessageError(f"a result cannot be used: {problem}") from None
 
 
 def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
@@ -204,13 +213,11 @@ def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
     if value["error"] is not None:
         values["error"] = error_from_json(value["error"])
     values["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
-    try:
-        result = bounded_result(CallResult(**values))
-    except ValueError as problem:
-        raise UnusableMessageError(f"a result cannot be used: {problem}") from None
+    result = CallResult(**values)
+    # Before texts are cut: a part of a key would not be found.
     if KNOWN.redactor.may_hide(data.decode("latin-1")):
         result = KNOWN.redactor.redact_value(result)
-    return Answer(result, value["question"])
+    return Answer(_bounded(result), value["question"])
 
 
 def dump_message(value: Mapping[str, Any], about: MessageContext) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.message import UnusableMessageError
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.specs.variants import Variant
@@ -88,6 +89,21 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
     if result.reply is not None:
         error = replace(error, reply=usage_of(result.reply))
     return replace(result, reply=None, error=error, failed_attempts=())
+
+
+def encoded(result: CallResult, encode: Callable[[CallResult], bytes], most: int, limit: str) -> bytes:
+    """Encode a result; if that is impossible, or longer than `most` bytes, encode an error with what it cost instead.
+
+    `limit` says who demands that, as in "Temporal's history takes at most 512,000".
+    """
+    try:
+        data = encode(result)
+    except UnusableMessageError as problem:
+        return encode(failed(ErrorKind.MALFORMED, f"the reply cannot be passed on: {problem}", result))
+    if len(data) <= most:
+        return data
+    why = f"the reply is {len(data):,} bytes long, but {limit}"
+    return encode(failed(ErrorKind.MALFORMED, why, result))
 
 
 class MadeResults:

@@ -22,6 +22,7 @@ from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.runners.wire import answer_from_bytes, result_to_bytes
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply, ToolCall
+from pytest_selfopt.trial_bounds import MOST_MESSAGE
 from tests.redaction.finding import is_in
 
 KEYS = ("sk-Demo/Key+0123456789abcdef", "gsk_Ab.Cd~12'\"<&>%41\\n", "AIzaSyD-9tSrke72PouQMnMX", "11223344556677889900")
@@ -208,10 +209,13 @@ def test_short_keys_and_keys_in_names_are_said(monkeypatch: pytest.MonkeyPatch) 
 class Leaky:
     """A project's client that repeats its key."""
 
+    def __init__(self, message: str = f"wrong key {KEYS[0]}") -> None:
+        self._message = message
+
     def ask(self, request: ChatRequest, *, timeout_s: float) -> CallError:
         del request, timeout_s
         reply = Reply(text=_escaped(_base64(KEYS[0])))
-        return CallError(kind=ErrorKind.SERVER, message=f"wrong key {KEYS[0]}", reply=reply)
+        return CallError(kind=ErrorKind.SERVER, message=self._message, reply=reply)
 
     def abort(self) -> None:
         pass
@@ -236,3 +240,18 @@ def test_what_workers_and_projects_send_has_no_key(monkeypatch: pytest.MonkeyPat
     ):
         assert MARK in repr(received)
         assert not is_in(KEYS[0], repr(received))
+
+
+def test_a_key_where_a_message_is_cut_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Call(id="a", model="m", request=ChatRequest(messages=()))
+    leaky = Leaky("." * (MOST_MESSAGE - len(KEYS[0]) + 1) + KEYS[0])
+    about = MessageContext(MessageKind.RESULT, "team", "cycle", "a")
+    payload = result_to_bytes(CallResult(error=leaky.ask(call.request, timeout_s=1), started=0.0, ended=1.0), about, "")
+    known = KnownSecrets()
+    known.add(KEYS[0])
+    for place in ("runners.wire", "execution.model_pool"):
+        monkeypatch.setattr(f"pytest_selfopt.{place}.KNOWN", known)
+    received = answer_from_bytes(payload, about).result.error
+    for error in (LimitedClient(leaky, 9).ask(call.request, timeout_s=1), received):
+        assert isinstance(error, CallError)
+        assert error.message.endswith(MARK)

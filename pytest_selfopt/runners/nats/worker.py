@@ -23,7 +23,7 @@ from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.nats.worker_directory import ANY, notice_context, notice_to_bytes
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import question_of
-from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, failed
+from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, encoded, failed
 from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
 
@@ -339,18 +339,12 @@ class NatsWorker:
                 await asyncio.sleep(_PAUSE_S)
 
     def _to_bytes(self, result: CallResult, cycle: str, call_id: str, question: str) -> bytes:
-        """Encode a result; if it is too long for the server or cannot be encoded, encode an error instead."""
-        try:
-            data = self._messages.write_result(result, cycle, call_id, question)
-        except UnusableMessageError as problem:
-            instead = failed(ErrorKind.MALFORMED, f"the reply cannot be passed on: {problem}", result)
-            return self._messages.write_result(instead, cycle, call_id, question)
+        """Encode a result as the server accepts it."""
         most = self._connection.max_payload
-        if len(data) > most:
-            why = f"the reply is {len(data):,} bytes long, but the NATS server accepts only {most:,} (max_payload)"
-            instead = failed(ErrorKind.MALFORMED, why, result)
-            data = self._messages.write_result(instead, cycle, call_id, question)
-        return data
+        limit = f"the NATS server accepts only {most:,} (max_payload)"
+        return encoded(
+            result, lambda result: self._messages.write_result(result, cycle, call_id, question), most, limit
+        )
 
     async def _store(self, subject: str, call_id: str, data: bytes) -> None:
         """Store a message as soon as the server is reachable."""

@@ -26,7 +26,7 @@ from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
 from pytest_selfopt.runners.wire import call_from_bytes, question_of, result_to_bytes
-from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
+from pytest_selfopt.runners.worker_executor import WorkerConfig, encoded
 from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
 
@@ -174,12 +174,5 @@ class TemporalWorker:
         if result.error is not None and result.error.kind is ErrorKind.CANCELLED:
             raise ApplicationError(redact_written(f"not made: {result.error.message}"))
         to = replace(about, kind=MessageKind.RESULT)
-        try:
-            data = result_to_bytes(result, to, question)
-        except UnusableMessageError as problem:
-            why = f"the reply cannot be passed on: {problem}"
-            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result), to, question)
-        if len(data) > MOST_REPLY_BYTES:
-            why = f"the reply is {len(data):,} bytes long, but Temporal's history takes at most {MOST_REPLY_BYTES:,}"
-            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result), to, question)
-        return data
+        limit = f"Temporal's history takes at most {MOST_REPLY_BYTES:,}"
+        return encoded(result, lambda result: result_to_bytes(result, to, question), MOST_REPLY_BYTES, limit)
