@@ -7,6 +7,7 @@ from typing import Any, NoReturn, overload
 
 from pytest_selfopt.bounded_text import brief
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.suggest import did_you_mean
 
 
@@ -31,7 +32,7 @@ class Table:
         if value == "":
             self.refuse(key, "must not be empty")
         if value is not None and choices and value not in choices:
-            self.refuse(key, f"{brief(value)} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
+            self.refuse(key, f"{_brief(value)} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
 
     def integer(self, key: str, default: int, *, least: int, most: int) -> int:
@@ -115,7 +116,7 @@ class Table:
         """
         for key in self._values:
             if key not in self._known:
-                raise SettingsError(f"{self.place}: unknown key {brief(key)}{did_you_mean(key, self._known)}")
+                raise SettingsError(f"{self.place}: unknown key {_brief(key)}{did_you_mean(key, self._known)}")
 
     def _take(self, key: str, kind: type | tuple[type, ...], what: str, default: Any) -> Any:
         self._known.append(key)
@@ -134,5 +135,10 @@ class Table:
         return tuple(values)
 
 
+def _brief(value: object) -> str:
+    """Return the beginning of a value without secrets: somebody may have put a key into the wrong place."""
+    return brief(KNOWN.redactor.redact_value(value))
+
+
 def _shown(value: object) -> str:
-    return f"{brief(value)} ({type(value).__name__})"
+    return f"{_brief(value)} ({type(value).__name__})"

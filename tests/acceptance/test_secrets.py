@@ -158,6 +158,16 @@ def test_a_secret_in_the_settings_is_refused_unshown(tmp_path: Path, entry: str,
     assert KEY not in result.stdout + result.stderr
 
 
+def test_no_part_of_a_misplaced_key_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = KEY * 9
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    (tmp_path / "selfopt.toml").write_text(f'[models."openai/one"]\nmax_concurrency = "{key}"\n')
+    result = selfopt(tmp_path, "models", "--no-ask")
+    assert result.returncode == 4
+    assert "max_concurrency" in result.stderr
+    assert KEY[:8] not in result.stdout + result.stderr
+
+
 def test_what_is_not_blacked_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHORT_KEY", "a")
     (tmp_path / "selfopt.toml").write_text(
