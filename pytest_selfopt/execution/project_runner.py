@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.ledger.records import result_without_reply
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Mode, Settings
+from pytest_selfopt.trial import CallResult
 
 ProjectRunner: TypeAlias = Callable[[str, Mapping[str, Client]], Runner]
 
@@ -35,5 +37,12 @@ def is_project_runner(settings: Settings) -> bool:
 
 def without_secrets(finished: Sequence[Finished]) -> list[Finished]:
     """Black secrets out of the results of a project's own runner; those of the built-in ones have none."""
-    redactor = KNOWN.redactor
-    return [Finished(each.call, redactor.redact_value(each.result)) for each in finished]
+    return [Finished(each.call, _without_secrets(each.result)) for each in finished]
+
+
+def _without_secrets(result: CallResult) -> CallResult:
+    try:
+        return KNOWN.redactor.redact_value(result)
+    except RecursionError as problem:
+        # The ledger could not hold it either.
+        return result_without_reply(result, problem)

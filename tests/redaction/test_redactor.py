@@ -21,7 +21,7 @@ from pytest_selfopt.runners.message import MessageContext, MessageKind
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.runners.wire import answer_from_bytes, result_to_bytes
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply, ToolCall
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Json, Reply, ToolCall
 from pytest_selfopt.trial_bounds import MOST_MESSAGE
 from tests.redaction.finding import is_in
 
@@ -255,3 +255,19 @@ def test_a_key_where_a_message_is_cut_is_found(monkeypatch: pytest.MonkeyPatch) 
     for error in (LimitedClient(leaky, 9).ask(call.request, timeout_s=1), received):
         assert isinstance(error, CallError)
         assert error.message.endswith(MARK)
+
+
+def test_an_endless_answer_of_a_project_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Call(id="a", model="m", request=ChatRequest(messages=()))
+    known = KnownSecrets()
+    known.add(KEYS[0])
+    monkeypatch.setattr("pytest_selfopt.execution.project_runner.KNOWN", known)
+    deep: Json = KEYS[0]
+    for _ in range(10_000):
+        deep = [deep]
+    replies = [Reply(tool_calls=(ToolCall(name="f", arguments={"a": deep}),), tokens_out=4), Reply(text="whole")]
+    results = [CallResult(reply=reply, started=0.0, ended=1.0) for reply in replies]
+    endless, whole = without_secrets([Finished(call, result) for result in results])
+    assert endless.result.error is not None
+    assert endless.result.received == Reply(tokens_out=4)
+    assert whole.result == results[1]
