@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_selfopt import clock
 from pytest_selfopt.cli import main
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import decision_log
@@ -40,7 +41,10 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(decided: Path, tmp_path: Path) -> Path:
+def project(decided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Decisions of one second are taken back together.
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + 60)
     return shutil.copytree(decided, tmp_path / "project")
 
 
