@@ -104,7 +104,8 @@ def verify_content(name: str, content: bytes | None, anchor: Anchor | None) -> V
     if unfinished:
         number = len(lines) + 1
         words = f"line {number} is unfinished; its writer was cut off, and the next one removes it"
-        return Verification(lines=number, broken_line=number, sentence=f"{name}: {words}", unfinished=True)
+        sentence = f"{name}: {words}"
+        return Verification(lines=number, broken_line=number, sentence=sentence, unfinished=True, unanchored=unanchored)
     sentence = f"{name}: the hashes of all {len(lines)} lines match"
     if anchor is not None and not unanchored:
         sentence += ", and the ledger knows them all"

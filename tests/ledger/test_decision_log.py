@@ -136,15 +136,21 @@ def test_a_change_during_a_cycle_is_found_at_its_end(project: Path) -> None:
             written.log(state / DECISIONS, note("promote"))
 
 
-def test_a_log_of_an_earlier_version_is_taken_over_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("unfinished", [b"", b'{"timestamp": "2026'], ids=["whole", "unfinished"])
+def test_a_log_of_an_earlier_version_is_taken_over_once(
+    project: Path, unfinished: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     state = project / ".selfopt"
     with open_ledger(state / LEDGER) as connection:
         connection.executescript("DROP TABLE log_line; PRAGMA user_version = 8;")
-    assert run(project, "verify") == 0
-    assert "no ledger knows them yet" in capsys.readouterr().out
+    with (state / DECISIONS).open("ab") as log:
+        log.write(unfinished)
+    assert run(project, "verify") == int(bool(unfinished))
+    assert ("line 4 is unfinished" if unfinished else "no ledger knows them yet") in capsys.readouterr().out
     assert run(project, "verify", "--accept", "it is old") == 4
     assert enforced(project, "one_more") == 0
     assert "takes over 3 lines" in capsys.readouterr().out
+    assert run(project, "verify") == 0
     assert enforced(project, "and_another") == 0
     assert "takes over" not in capsys.readouterr().out
     CHANGES["last line cut"](state)
