@@ -16,8 +16,8 @@ _HIDDEN = re.compile(
 )
 # GitHub and Azure read ##[…], Azure ##vso[…] and TeamCity ##teamcity[…] anywhere in a line.
 _COMMAND_ANYWHERE = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
-# GitHub reads ::command:: where a line begins, after any blanks.
-_COMMAND_OF_LINE = re.compile(r"^([^\S\n]*):(?=:[a-z])", re.IGNORECASE | re.MULTILINE)
+# GitHub reads ::command:: where a line begins, after any blanks, and ends lines at a carriage return, too.
+_COMMAND_OF_LINE = re.compile(r"(?:^|(?<=\r))([^\S\r\n]*):(?=:[a-z])", re.IGNORECASE | re.MULTILINE)
 # A line that is going to be folded may begin after any of these.
 _COMMAND_OF_FOLDED_LINE = re.compile(r"(?:^|(?<=[\s/\\,;:=])):(?=:[a-z])", re.IGNORECASE)
 
@@ -33,7 +33,12 @@ def visible(text: str) -> str:
 
 def defused(text: str) -> str:
     """Make hidden characters in a text visible, and break the commands to build servers in it, such as ::error::."""
-    return _COMMAND_OF_LINE.sub(r"\1⟨U+003A⟩", without_marked_commands(visible(text)))
+    return without_commands(visible(text))
+
+
+def without_commands(text: str) -> str:
+    """Break the commands to build servers in a text, and leave the rest as it is."""
+    return _COMMAND_OF_LINE.sub(r"\1⟨U+003A⟩", without_marked_commands(text))
 
 
 def harmless(text: str) -> str:

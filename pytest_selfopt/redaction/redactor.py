@@ -72,7 +72,7 @@ class Redactor:
         signs = {sign for secret in self._secrets for sign in secret if not sign.isalnum()}
         escaped = "".join(f"|{re.escape(sign)}" for sign in sorted(signs))
         self._marker = re.compile(
-            rf"\\(?:u\{{|u00[0-7]|U0000|x[0-7]|[0-7]|N\{{{escaped})"
+            rf"\\(?:u\{{|u00[0-7]|u[fF]{{3}}[dD]|U0000|x[0-7]|[0-7]|N\{{{escaped})"
             r"|%(?:[0-7][0-9a-fA-F]|u00)|&(?:#|[a-zA-Z]{2,24};)"
         )
         self._written = tuple(_written_forms(self._secrets))

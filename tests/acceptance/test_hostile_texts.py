@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,7 @@ from pytest_selfopt.routing.history import DECISIONS, LEDGER
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project, right, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
-from tests.console.hostile_texts import COMMANDS, CONTROLS, TEXT, harm_in
+from tests.console.hostile_texts import COMMANDS, CONTROLS, TEXT, harm_in, obeyed
 from tests.ledger.changed_logs import entries_of, write_chained
 from tests.ledger_file import open_ledger
 
@@ -242,3 +244,17 @@ def test_commands_show_hostile_texts_harmless(
         assert status in (0, 1, 2, 4), (command, status, errors)
         shown += "taken" in output + errors
     assert shown > 15
+
+
+def test_a_table_in_a_pipe_commands_no_build(recorded: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "export", "csv"]
+    piped = subprocess.run(command, cwd=recorded, capture_output=True, check=True).stdout.decode()
+    assert "⟨U+003A⟩:add-mask::taken" in piped
+    assert [line for line in re.split(r"[\r\n]+", piped) if obeyed(line)] == []
+    assert main(["export", "csv", "-o", str(recorded / "trials.csv"), "--rootdir", str(recorded)]) == 0
+    whole = (recorded / "trials.csv").read_bytes().decode()
+    assert TEXT in whole
+    # Captured into a file, as `>` does.
+    capfdbinary.readouterr()
+    assert main(["export", "csv", "--rootdir", str(recorded)]) == 0
+    assert capfdbinary.readouterr().out.decode() == whole

@@ -34,4 +34,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e]"
 def harm_in(output: str) -> list[str]:
     """Return the lines of an output that a build server would obey, or that have control characters."""
     lines = output.replace("\r\n", "\n").split("\n")
-    return [line for line in lines if _OBEYED.search(line) or _CONTROL.search(line)]
+    return [line for line in lines if obeyed(line) or _CONTROL.search(line)]
+
+
+def obeyed(line: str) -> bool:
+    """Whether a build server would obey a line."""
+    return _OBEYED.search(line) is not None

@@ -93,6 +93,11 @@ def _utf16_big(text: str) -> str:
     return text.encode("utf-16").decode("latin-1")
 
 
+def _misread(text: str) -> str:
+    """Return UTF-16 that was read as another encoding, so that a replacement stands for every zero, in JSON in JSON."""
+    return json.dumps(json.dumps(f"\ufffd{chr(0xFFFD).join(text)}"))
+
+
 ENCODINGS: tuple[Callable[[str], str], ...] = (
     _in_json,
     _with_slashes,
@@ -110,6 +115,7 @@ ENCODINGS: tuple[Callable[[str], str], ...] = (
     _hexadecimal,
     _utf16,
     _utf16_big,
+    _misread,
 )
 nested = st.lists(st.sampled_from(ENCODINGS), max_size=4)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TextIO
 
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_line
 from pytest_selfopt.commands.common.project import add_project_options, load_project
 from pytest_selfopt.commands.export.cycle import add_cycle_option, note_unjudged
-from pytest_selfopt.console.sanitize import defused, defused_json
+from pytest_selfopt.console.sanitize import defused, defused_json, without_commands
 from pytest_selfopt.redaction.known import redact_written
 
 FORMATS = {
@@ -62,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_to_stdout(lines: Iterable[str], form: str) -> None:
-    """Write a table; CSV has no escapes, and is made harmless on a terminal, but left as it is for other programs."""
+    """Write a table; CSV has no escapes, and is made harmless where it is shown, but left as it is in a file.
+
+    Behind a pipe may be a program, but also the log of a build server: only commands to one are broken there.
+    """
     # Not by `write_line`, which would end each line once more. And a table is UTF-8 wherever it is printed.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
@@ -71,9 +77,18 @@ def _write_to_stdout(lines: Iterable[str], form: str) -> None:
         make = defused_json
     elif sys.stdout.isatty():
         make = _for_terminal
+    elif not _is_file(sys.stdout):
+        make = without_commands
     for line in lines:
         sys.stdout.write(make(redact_written(line)))
     sys.stdout.flush()
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _for_terminal(row: str) -> str:
