@@ -14,11 +14,11 @@ from pytest_selfopt.report.build import as_json, build_reports
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
 from pytest_selfopt.routing.atomic_files import remove_leftovers, write_atomically
+from pytest_selfopt.routing.history import REPORTS
 from pytest_selfopt.routing.state_files import require_no_link
 from pytest_selfopt.settings import Settings
 
 Form = Literal["html", "md", "json"]
-FOLDER = "reports"
 OVER_ALL = "index.html"
 MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
 
@@ -37,7 +37,7 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
 
     Read and write errors are reported, never raised: no verdict depends on the report.
     """
-    folder = settings.state_dir / FOLDER
+    folder = settings.state_dir / REPORTS
     text = ""
     try:
         require_no_link(folder)
@@ -87,7 +87,7 @@ def report_to(
         return [_printed(text.rstrip("\n"), form)]
     is_state = output is None
     if output is None:
-        output = settings.state_dir / FOLDER / _page_name(cycle)
+        output = settings.state_dir / REPORTS / _page_name(cycle)
         require_no_link(output.parent)
     elif not output.parent.is_dir():
         raise StateError(f"cannot write {output}: the folder {output.parent} does not exist")

@@ -26,6 +26,8 @@ LEARNED = "LEARNED.md"
 LEDGER = "ledger.sqlite"
 JOURNAL = "journal.json"
 IGNORE = ".gitignore"
+REPORTS = "reports"
+"""The folder of the pages."""
 VERSION = 1
 MOST_BYTES = 1024 * 1024 * 1024
 """Bytes of a history, which grows with every cycle: enough for many thousands."""
@@ -47,6 +49,10 @@ def prepare_state_dir(state_dir: Path) -> None:
         elif read_state_file(ignore) == _EVERYTHING.encode():
             # An earlier version made it; a folder of the user's own, with other things in it, stays as it is.
             close_to_others(state_dir)
+        reports = state_dir / REPORTS
+        if reports.exists() and not reports.is_symlink():
+            # The folder is always ours, and so are the pages in it that no later cycle writes again.
+            close_to_others(reports)
     except OSError as problem:
         raise StateError(
             f"cannot use {state_dir} as the state directory: {described(problem, state_dir.parent)}{ELSEWHERE}"

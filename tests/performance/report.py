@@ -19,8 +19,8 @@ from typing import Any
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.report.curve import by_address, curve_of
-from pytest_selfopt.report.publish import FOLDER, publish
-from pytest_selfopt.routing.history import HISTORY, with_cycles
+from pytest_selfopt.report.publish import publish
+from pytest_selfopt.routing.history import HISTORY, REPORTS, with_cycles
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
 
@@ -150,7 +150,7 @@ def main() -> None:
         assert published.page is not None, published.problem
         print(f"{len(SPECS) * CASES * RUNS:,} trials: {took:.2f} s for the reports on the cycle and over all cycles")
         print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-        for path in sorted((root / ".selfopt" / FOLDER).iterdir()):
+        for path in sorted((root / ".selfopt" / REPORTS).iterdir()):
             print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     # Not before: the libraries of tests take memory, too.
     from tests.report.test_curve import count, entry

@@ -19,7 +19,7 @@ from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import EmbeddedServer
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.routing.decision_chain import verify_log
-from pytest_selfopt.routing.history import load_history, prepare_state_dir, read_history
+from pytest_selfopt.routing.history import REPORTS, load_history, prepare_state_dir, read_history
 from pytest_selfopt.routing.lock import Lease, hold_lock
 from pytest_selfopt.routing.state_change import read_journal
 from tests.routing.test_state_files import decision
@@ -102,9 +102,13 @@ def test_an_older_state_is_closed_to_others(tmp_path: Path) -> None:
 def test_a_folder_of_the_users_stays_open(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / ".gitignore").write_text("*.pyc\n")
+    reports = tmp_path / REPORTS
+    reports.mkdir()
+    reports.chmod(0o755)
     prepare_state_dir(tmp_path)
     open_ledger(tmp_path)
     assert (mode(tmp_path), mode(tmp_path / "ledger.sqlite")) == (0o755, 0o600)
+    assert mode(reports) == 0o700, "An earlier version's pages in it can be read by others."
 
 
 def test_a_file_outside_keeps_its_mode(tmp_path: Path) -> None:
