@@ -14,6 +14,11 @@ _CUT = "…"
 
 def secret_in_address(address: str) -> str:
     """Say which part of an address holds a secret, without it; empty if none seems to."""
+    if not address.isascii():
+        import unicodedata
+
+        # Signs at full width are what urlsplit refuses, and shows with all that is before them.
+        address = unicodedata.normalize("NFKC", address)
     if _has_user(address):
         return "must not contain a password (user:password@host)"
     for name, _ in _members(address):

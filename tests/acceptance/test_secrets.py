@@ -145,9 +145,10 @@ def _require_modes(folder: Path) -> None:
         ('base_url = "http://127.0.0.1:9/v1?key={key}"', "base_url: must not contain a secret (?key=…)"),
         ('base_url = "http://127.0.0.1:9/v1?v=1&X-Api-Key={key}"', "must not contain a secret (?X-Api-Key=…)"),
         ('base_url = "http://me:pa/{key}@127.0.0.1:9/v1"', "must not contain a password"),
+        ('base_url = "http://me:{key}\uff20127.0.0.1:9/v1"', "must not contain a password"),
         ('base_url = "http://127.0.0.1:9/v1"\napi_key_env = "{key}"', "is not the name of an environment variable"),
     ],
-    ids=["password", "query", "second", "slash", "variable"],
+    ids=["password", "query", "second", "slash", "full-width", "variable"],
 )
 def test_a_secret_in_the_settings_is_refused_unshown(tmp_path: Path, entry: str, why: str) -> None:
     (tmp_path / "selfopt.toml").write_text(f'[models."desk/one"]\n{entry.format(key=KEY)}\n')
