@@ -115,6 +115,11 @@ def _again(
         groups=stored.get("groups", {}),
     )
     for trial in trials:
+        if trial.spec not in run.specs:
+            raise StateError(
+                f"cycle {cycle} has a trial of {trial.spec}, which its plan does not name, so the ledger is damaged; "
+                "put a copy in its place"
+            )
         run.add(trial)
     conclusion = conclude(evidence_of(run, cycle), (), now="")
     return RedecidedPhase(

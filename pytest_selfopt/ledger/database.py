@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
@@ -14,6 +15,9 @@ from pytest_selfopt.ledger.schema import connect, why_unusable
 
 PAGE_ROWS = 200
 """Rows read at a time when streaming."""
+_NO_VALUES = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+"""What reading values raises that no version wrote, such as those of a file with a changed byte."""
+T = TypeVar("T")
 
 
 class UnstorableError(StateError):
@@ -104,8 +108,24 @@ class Database:
         with undisturbed, self._turn:
             try:
                 return self._connection.execute(query, values).fetchall()
-            except sqlite3.Error as problem:
+            except (sqlite3.Error, UnicodeDecodeError) as problem:
                 raise self._unreadable(problem) from None
+
+    def decoded(self, make: Callable[[sqlite3.Row], T], rows: Iterable[sqlite3.Row]) -> Iterator[T]:
+        """Yield what `make` reads from each row; one that it cannot read is damaged."""
+        for row in rows:
+            try:
+                value = make(row)
+            except _NO_VALUES as problem:
+                raise self.damaged(f"{type(problem).__name__}: {problem}") from None
+            yield value
+
+    def damaged(self, why: str) -> StateError:
+        """Return the error of values that no version wrote."""
+        return StateError(
+            f"cannot read the ledger {self._path}: a row of it is damaged ({why}); "
+            "put a copy in its place, or move it away to start a new one"
+        )
 
     def stream(self, query: str, values: Sequence[object]) -> Iterator[sqlite3.Row]:
         """Yield rows page by page, to bound memory."""
@@ -118,8 +138,8 @@ class Database:
                 if not page:
                     return
                 yield from page
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, UnicodeDecodeError) as problem:
             raise self._unreadable(problem) from None
 
-    def _unreadable(self, problem: sqlite3.Error) -> StateError:
+    def _unreadable(self, problem: sqlite3.Error | UnicodeDecodeError) -> StateError:
         return StateError(f"cannot read the ledger {self._path}: {why_unusable(self._path, problem)}")

@@ -163,7 +163,7 @@ class Ledger:
 
     def cycles(self) -> tuple[dict[str, Any], ...]:
         """Return all cycles, oldest first, with `plan` and `result` decoded."""
-        return tuple(map(_cycle, self._database.read(queries.CYCLES)))
+        return tuple(self._database.decoded(_cycle, self._database.read(queries.CYCLES)))
 
     def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> dict[str, CallResult]:
         """Store finished calls. The first record of an id counts; further ones change nothing.
@@ -227,14 +227,14 @@ class Ledger:
     def results(self, cycle: int) -> dict[str, CallResult]:
         """Return the results of all finished calls of a cycle by id, including warm-up calls."""
         rows = self._database.read("SELECT * FROM call WHERE cycle = ?", (cycle,))
-        return {row["id"]: result_of(row) for row in rows}
+        return dict(self._database.decoded(_result, rows))
 
     def answered(self, ids: Sequence[str], *, outside: int) -> dict[str, list[Answered]]:
         """Return the replies with these ids of their servers, oldest first, but for those of the cycle `outside`."""
         found: dict[str, list[Answered]] = {}
-        for row in self._database.read(queries.ANSWERED, (json.dumps(list(ids)), outside)):
-            answered = Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
-            found.setdefault(row["answer_id"], []).append(answered)
+        rows = self._database.read(queries.ANSWERED, (json.dumps(list(ids)), outside))
+        for answer_id, answered in self._database.decoded(_answered, rows):
+            found.setdefault(answer_id, []).append(answered)
         return found
 
     def spent(self, cycle: int) -> tuple[int, float]:
@@ -255,32 +255,32 @@ class Ledger:
         self.store_result(cycle, {_UNRECORDED: {"attempts": before[0] + attempts, "usd": before[1] + usd}})
 
     def _unrecorded(self, cycle: int) -> tuple[int, float]:
-        result = self._database.read("SELECT result FROM cycle WHERE id = ?", (cycle,))[0]["result"]
-        unrecorded = (json.loads(result or "null") or {}).get(_UNRECORDED, {})
-        return unrecorded.get("attempts", 0), unrecorded.get("usd", 0.0)
+        rows = self._database.read("SELECT result FROM cycle WHERE id = ?", (cycle,))
+        (unrecorded,) = self._database.decoded(_unrecorded, rows)
+        return unrecorded
 
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
         """Return the warm-up calls of a cycle, in the order they were sent."""
         rows = self._database.read(queries.WARMUPS, (cycle,))
-        return tuple(map(_warmup, rows))
+        return tuple(self._database.decoded(_warmup, rows))
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """Return the judged trials of a phase by cycle, in the order their calls were sent."""
         by_cycle: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
-        for row in self._database.stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
-            values = dict(row)
-            by_cycle[values.pop("cycle")].append(make_trial(values))
+        rows = self._database.stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase))
+        for cycle, trial in self._database.decoded(_trial_of_cycle, rows):
+            by_cycle[cycle].append(trial)
         return {cycle: tuple(trials) for cycle, trials in by_cycle.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
         """Yield the judged trials with their cycles, in the order their calls were sent."""
-        for row in self._database.stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
-            values = dict(row)
-            yield values.pop("cycle"), make_trial(values)
+        rows = self._database.stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),))
+        return self._database.decoded(_trial_of_cycle, rows)
 
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
         """Yield the trials of a spec with the calls they judge, run by run."""
-        return map(judged_call_of, self._database.stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
+        rows = self._database.stream(SELECT_JUDGED_CALLS, (cycle, phase, spec))
+        return self._database.decoded(judged_call_of, rows)
 
     def expected_failures(self, cycle: int, phase: str) -> dict[str, tuple[int, int]]:
         """Return the right answers and all trials of each case that was expected to fail, in the order asked."""
@@ -310,7 +310,7 @@ class Ledger:
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
         """Return all comparisons ever opened, or those of one phase, in order."""
         rows = self._database.read(queries.COMPARISONS, (phase, phase))
-        return tuple(map(comparison_of, rows))
+        return tuple(self._database.decoded(comparison_of, rows))
 
     def open_comparison(
         self,
@@ -375,6 +375,25 @@ def _cycle(row: sqlite3.Row) -> dict[str, Any]:
     plan = json.loads(row["plan"])
     result = json.loads(row["result"] or "null")
     return {**dict(row), "plan": plan, "result": result}
+
+
+def _result(row: sqlite3.Row) -> tuple[str, CallResult]:
+    return row["id"], result_of(row)
+
+
+def _answered(row: sqlite3.Row) -> tuple[str, Answered]:
+    return row["answer_id"], Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
+
+
+def _unrecorded(row: sqlite3.Row) -> tuple[int, float]:
+    unrecorded = (json.loads(row["result"] or "null") or {}).get(_UNRECORDED, {})
+    return unrecorded.get("attempts", 0), unrecorded.get("usd", 0.0)
+
+
+def _trial_of_cycle(row: sqlite3.Row) -> tuple[int, Trial]:
+    values = dict(row)
+    cycle = values.pop("cycle")
+    return cycle, make_trial(values)
 
 
 def _warmup(row: sqlite3.Row) -> Warmup:

@@ -28,7 +28,10 @@ class LogAnchors:
             return None
         # Row 0 stands for the beginning, so that a ledger that knows no lines differs from one that was never asked.
         hashes = tuple(row["hash"] for row in rows[1:])
-        return Anchor(hashes=hashes, expected=rows[-1]["expected"])
+        expected = rows[-1]["expected"]
+        if not all(isinstance(hashed, str) for hashed in hashes) or not isinstance(expected, str | None):
+            raise self._database.damaged("table log_line")
+        return Anchor(hashes=hashes, expected=expected)
 
     def extend(self, hashes: Iterable[str]) -> None:
         """Add lines after those that are known."""

@@ -177,7 +177,7 @@ def connect(path: Path) -> sqlite3.Connection:
         raise StateError(f"cannot open the ledger {path}: {why_unusable(path, problem)}") from None
     try:
         _prepare(connection, path)
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UnicodeDecodeError) as problem:
         connection.close()
         raise StateError(f"cannot use the ledger {path}: {why_unusable(path, problem)}; it was not changed") from None
     except StateError:
@@ -192,10 +192,13 @@ _PRIMARY = 0xFF
 """The part of SQLite's error code that says what kind of error it is."""
 
 
-def why_unusable(path: Path, problem: sqlite3.Error) -> str:
-    """Say why a ledger cannot be read or written, and what to do about it."""
+def why_unusable(path: Path, problem: sqlite3.Error | UnicodeDecodeError) -> str:
+    """Say why a ledger cannot be read or written, and what to do about it.
+
+    SQLite's own message is not UTF-8 if it names a damaged part of the file.
+    """
     code = getattr(problem, "sqlite_errorcode", None)
-    if code is not None and code & _PRIMARY in _DAMAGED:
+    if isinstance(problem, UnicodeDecodeError) or (code is not None and code & _PRIMARY in _DAMAGED):
         return f"{problem}; move it away to start a new one"
     if code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL:
         return f"{problem}; free space for {path.parent}"

@@ -95,6 +95,32 @@ def test_a_trial_is_a_judged_call(ledger: Ledger) -> None:
     assert ledger.counts(cycle) == {"miss": 1, "unjudged": 1}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE call SET reply = '{'",
+        "UPDATE call SET outcome = 'liss'",
+        "UPDATE call SET attempt_errors = CAST(x'ff5b' AS TEXT)",
+        "UPDATE call SET spec = x'00ff'",
+        "UPDATE cycle SET plan = '[1, '",
+        "UPDATE log_line SET hash = x'ff' WHERE number = 1",
+    ],
+)
+def test_a_damaged_row_is_told(ledger: Ledger, change: str) -> None:
+    cycle = start(ledger)
+    ledger.record_calls(cycle, [record("judged")])
+    ledger.record_outcomes([("judged", trial(Outcome.MISS))])
+    ledger.log.extend(["0" * 64])
+    with open_ledger(ledger.path) as connection:
+        connection.execute(change)
+        connection.commit()
+    with pytest.raises(StateError, match=r"ledger\.sqlite"):
+        ledger.cycles()
+        ledger.results(cycle)
+        ledger.trials([cycle], "atomic")
+        ledger.log.read()
+
+
 def test_a_resumed_cycle_runs_and_decides_anew(ledger: Ledger) -> None:
     cycle = ledger.start_cycle(started=1.0, seed=0, command="pytest", plan={})
     ledger.record_decision(cycle, time=2.0, phase="atomic", kind="hold", spec=SPEC, sentence="", detail={})
