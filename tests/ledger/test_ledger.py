@@ -95,6 +95,13 @@ def test_a_trial_is_a_judged_call(ledger: Ledger) -> None:
     assert ledger.counts(cycle) == {"miss": 1, "unjudged": 1}
 
 
+def read_all(ledger: Ledger, cycle: int) -> None:
+    ledger.cycles()
+    ledger.results(cycle)
+    ledger.trials([cycle], "atomic")
+    ledger.log.read()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -114,11 +121,8 @@ def test_a_damaged_row_is_told(ledger: Ledger, change: str) -> None:
     with open_ledger(ledger.path) as connection:
         connection.execute(change)
         connection.commit()
-    with pytest.raises(StateError, match=r"ledger\.sqlite"):
-        ledger.cycles()
-        ledger.results(cycle)
-        ledger.trials([cycle], "atomic")
-        ledger.log.read()
+    with pytest.raises(StateError, match=r"ledger\.sqlite: a row of it is damaged"):
+        read_all(ledger, cycle)
 
 
 def test_a_resumed_cycle_runs_and_decides_anew(ledger: Ledger) -> None:
