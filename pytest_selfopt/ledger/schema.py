@@ -195,10 +195,12 @@ _PRIMARY = 0xFF
 def why_unusable(path: Path, problem: sqlite3.Error | UnicodeDecodeError) -> str:
     """Say why a ledger cannot be read or written, and what to do about it.
 
-    SQLite's own message is not UTF-8 if it names a damaged part of the file.
+    SQLite's own message is not UTF-8 if it names a damaged part of the file; one without a code is Python's, of a text
+    that is not.
     """
     code = getattr(problem, "sqlite_errorcode", None)
-    if isinstance(problem, UnicodeDecodeError) or (code is not None and code & _PRIMARY in _DAMAGED):
+    is_no_text = isinstance(problem, UnicodeDecodeError) or str(problem).startswith("Could not decode")
+    if is_no_text or (code is not None and code & _PRIMARY in _DAMAGED):
         return f"{problem}; move it away to start a new one"
     if code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL:
         return f"{problem}; free space for {path.parent}"
