@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -94,6 +95,15 @@ def test_a_schema_without_patterns_has_a_limit(elsewhere: bool) -> None:  # noqa
     assert "(422 characters)" in str(problem)
     assert "fewer alternatives (anyOf, oneOf)" in str(problem)
     assert "max_tokens" in str(problem)
+
+
+def test_no_garbage_is_collected_within_the_limit() -> None:
+    """Python swallows what is raised in a callback of the collection, and tells pytest, which may fail the test."""
+    assert bounded(gc.isenabled) is False
+    assert gc.isenabled()
+    with pytest.raises(SlowGrader):
+        JsonSchema(CHOICE).judge(Reply(text=nested(60)))
+    assert gc.isenabled()
 
 
 def test_a_process_that_ended_is_replaced() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -76,6 +77,9 @@ def _interrupted(
     args: tuple[Any, ...],
     seconds: float,
 ) -> _Result:
+    # Python swallows what is raised in a callback of its garbage collection, such as Hypothesis has.
+    collects = gc.isenabled()
+    gc.disable()
     # `re` looks for signals while it matches. This timer is not the one that pytest-timeout sets.
     deadline = _Deadline(seconds)
     handler = signal.signal(signal.SIGVTALRM, deadline.heed)
@@ -89,3 +93,5 @@ def _interrupted(
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, left, interval)
         signal.signal(signal.SIGVTALRM, handler)
+        if collects:
+            gc.enable()
