@@ -118,9 +118,9 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
-def described(problem: OSError, folder: Path) -> str:
-    """Say why something in a folder cannot be written, and what to do about it."""
-    why = reason(problem, folder)
+def described(problem: OSError, folder: Path, name: str = "") -> str:
+    """Say why something in a folder, or the file of this name, cannot be written, and what to do about it."""
+    why = reason(problem, folder / name)
     if problem.errno in _NO_SPACE:
         return f"{why}; free space for {folder}"
     if problem.errno == errno.EROFS:

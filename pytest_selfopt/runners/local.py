@@ -108,7 +108,7 @@ class LocalRunner:
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call in the calling thread."""
-        return self._carry_out(call, clock.monotonic(), self._slots.waiting)
+        return self._result_of(call, clock.monotonic(), self._slots.waiting)
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], object]) -> None:
         """Carry out calls, in order for each model; see `Runner.run_batch`."""
@@ -148,7 +148,7 @@ class LocalRunner:
                 break
             if job is None:
                 continue
-            finished = Finished(job.call, self._result_of(job, 0))
+            finished = Finished(job.call, self._result_of(job.call, job.submitted, 0))
             if job.done is done:
                 on_results([finished])
                 made += 1
@@ -224,17 +224,17 @@ class LocalRunner:
         while (job := jobs.get()) is not None and not self._cancelled.is_set():
             with self._turn:
                 self._busy += 1
-            job.done.put(Finished(job.call, self._result_of(job, jobs.qsize())))
+            job.done.put(Finished(job.call, self._result_of(job.call, job.submitted, jobs.qsize())))
             with self._turn:
                 self._busy -= 1
 
-    def _result_of(self, job: _Job, depth: int) -> CallResult:
+    def _result_of(self, call: Call, submitted: float, depth: int) -> CallResult:
         try:
-            return self._carry_out(job.call, job.submitted, depth)
-        # Whatever fails here, as without memory, others wait for a result.
+            return self._carry_out(call, submitted, depth)
+        # Whatever failed, as without memory: a thread that ended by it would leave others waiting for ever.
         except Exception as problem:  # noqa: BLE001
             error = CallError(kind=ErrorKind.TEST, message=f"the call failed with {type(problem).__name__}: {problem}")
-            return ended_now(error, lane=job.call.lane)
+            return ended_now(error, lane=call.lane)
 
     def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
         course = _Course(started=self._clock(), began=clock.monotonic())
@@ -244,15 +244,12 @@ class LocalRunner:
 
         try:
             answer = _answer_to(call, ask)
-        # A conversation runs the project's code, too; whatever it raises, others wait for a result.
-        except Exception as problem:  # noqa: BLE001
-            message = f"the call failed with {type(problem).__name__}: {problem}"
-            answer = CallError(kind=ErrorKind.TEST, message=message)
+        finally:
+            self._begun.add(call.id)
+            with self._turn:
+                # The same call may come again, as in a worker whose session is resumed.
+                self._given_up.pop(call.id, None)
         first = course.first
-        self._begun.add(call.id)
-        with self._turn:
-            # The same call may come again, as in a worker whose session is resumed.
-            self._given_up.pop(call.id, None)
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
             error=answer if isinstance(answer, CallError) else None,

@@ -230,6 +230,7 @@ def test_commands_show_hostile_texts_harmless(
     if columns is not None:
         commands.append("export csv")
         monkeypatch.setenv("COLUMNS", str(columns))
+        # A terminal of its own for each of these commands would take a process each, half a minute in all.
         for stream in (sys.stdout, sys.stderr):
             monkeypatch.setattr(stream, "isatty", lambda: True)
     for command in (*map(str.split, commands), ["why", "a", "b", TEXT]):

@@ -61,6 +61,7 @@ def test_threads_that_cannot_be_started_are_done_without(monkeypatch: pytest.Mon
                 raise RuntimeError("can't start new thread")
         start(thread)
 
+    # No limit of threads binds root, and with little address space other things fail first, each time others.
     monkeypatch.setattr(threading.Thread, "start", refusing)
     client = Client(lambda: Reply(text="ok"))
     made = LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=64)}), rng=random.Random(1))

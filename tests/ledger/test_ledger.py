@@ -352,13 +352,3 @@ def test_only_a_damaged_ledger_is_moved_away(tmp_path: Path, number: int, advice
     said = why_unusable(tmp_path / "ledger.sqlite", problem)
     assert advice in said
     assert ("move it away" in said) is (number == sqlite3.SQLITE_NOTADB)
-
-
-def test_an_unwritable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not by chmod, which does not bind root.
-    monkeypatch.setattr(os, "access", lambda path, _, **_effective: Path(path) != tmp_path)
-    said = why_unusable(tmp_path / "ledger.sqlite", sqlite3.OperationalError("attempt to write a readonly database"))
-    assert said == (
-        f"attempt to write a readonly database (Permission denied; {tmp_path} and its files have to be writable for "
-        "this user, or choose another state directory with --selfopt-state-dir)"
-    )

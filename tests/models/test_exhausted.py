@@ -23,6 +23,7 @@ def post(base_url: str) -> HttpReply | CallError:
     return transport.post(BODY, {}, timeout_s=10, fresh=False)
 
 
+# With ports that are really used up: `python -m tests.performance.shared_machine`, which needs a network of its own.
 @pytest.mark.parametrize("number", EXHAUSTED, ids=errno.errorcode.get)
 def test_a_call_waits_for_a_free_port(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     connect, refused = socket.socket.connect, [0]

@@ -212,6 +212,14 @@ def test_short_keys_and_keys_in_names_are_said(monkeypatch: pytest.MonkeyPatch) 
     assert known.why_shown(KEYS[0]) == ""
 
 
+def learn_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process know a key until the end of a test: what it knows in earnest, it never forgets."""
+    known = KnownSecrets()
+    known.add(KEYS[0])
+    for place in ("runners.wire", "execution.model_pool", "execution.project_runner"):
+        monkeypatch.setattr(f"pytest_selfopt.{place}.KNOWN", known)
+
+
 class Leaky:
     """A project's client that repeats its key."""
 
@@ -234,10 +242,7 @@ def test_what_workers_and_projects_send_has_no_key(monkeypatch: pytest.MonkeyPat
     about = MessageContext(MessageKind.RESULT, "team", "cycle", "a")
     payload = result_to_bytes(result, about, "")
     assert is_in(KEYS[0], payload.decode())
-    known = KnownSecrets()
-    known.add(KEYS[0])
-    for place in ("runners.wire", "execution.model_pool", "execution.project_runner"):
-        monkeypatch.setattr(f"pytest_selfopt.{place}.KNOWN", known)
+    learn_key(monkeypatch)
     for received in (
         LimitedClient(Leaky(), 9).ask(call.request, timeout_s=1),
         without_secrets([Finished(call, result)])[0].result,
@@ -253,10 +258,7 @@ def test_a_key_where_a_message_is_cut_is_found(monkeypatch: pytest.MonkeyPatch) 
     leaky = Leaky("." * (MOST_MESSAGE - len(KEYS[0]) + 1) + KEYS[0])
     about = MessageContext(MessageKind.RESULT, "team", "cycle", "a")
     payload = result_to_bytes(CallResult(error=leaky.ask(call.request, timeout_s=1), started=0.0, ended=1.0), about, "")
-    known = KnownSecrets()
-    known.add(KEYS[0])
-    for place in ("runners.wire", "execution.model_pool"):
-        monkeypatch.setattr(f"pytest_selfopt.{place}.KNOWN", known)
+    learn_key(monkeypatch)
     received = answer_from_bytes(payload, about).result.error
     for error in (LimitedClient(leaky, 9).ask(call.request, timeout_s=1), received):
         assert isinstance(error, CallError)
@@ -265,9 +267,7 @@ def test_a_key_where_a_message_is_cut_is_found(monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_endless_answer_of_a_project_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     call = Call(id="a", model="m", request=ChatRequest(messages=()))
-    known = KnownSecrets()
-    known.add(KEYS[0])
-    monkeypatch.setattr("pytest_selfopt.execution.project_runner.KNOWN", known)
+    learn_key(monkeypatch)
     deep: Json = KEYS[0]
     for _ in range(10_000):
         deep = [deep]

@@ -319,6 +319,7 @@ def test_a_lease_is_renewed_until_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_a_holder_knows_that_it_stood_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that really is stopped for a minute: `python -m tests.performance.shared_machine`.
     moments = iter([0.0, 2.0, 4.0, 65.0, 67.0, 69.0])
     monkeypatch.setattr("pytest_selfopt.clock.monotonic", lambda: next(moments, 71.0))
     with hold_lock(tmp_path) as held:

@@ -72,8 +72,9 @@ def read(state_dir: Path) -> None:
 @pytest.mark.parametrize("use", [begin, lock, read_ledger, write])
 def test_another_user_is_told_whose_it_is(state_dir: Path, mode: int, use: Callable[[Path], None]) -> None:
     state_dir.chmod(mode)
-    with another_user(), pytest.raises(StateError, match=r"belongs to user root, and this is user \w+"):
+    with another_user(), pytest.raises(StateError, match=r"belongs to user root, and this is user \w+") as told:
         use(state_dir)
+    assert f"{state_dir} and its files have to be writable for this user" in str(told.value)
     begin(state_dir)
 
 

@@ -121,15 +121,16 @@ class BrokenBudget(CallBudget):
         raise RuntimeError("the prices are gone")
 
 
-@pytest.mark.parametrize("where", ["budget", "conversation"])
-def test_exceptions_around_a_call_are_its_result(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    budget: CallBudget | None = None
-    if where == "budget":
-        budget = BrokenBudget({"m": PRICED})
-    else:
-        monkeypatch.setattr("pytest_selfopt.runners.local._answer_to", lambda *_: 1 / 0)
+def broken_clock() -> float:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "broken", [{"budget": BrokenBudget({"m": PRICED})}, {"clock": broken_clock}], ids=["budget", "clock"]
+)
+def test_exceptions_around_a_call_are_its_result(broken: dict[str, Any]) -> None:
     slots = ConcurrencyLimiter({"m": ModelLimit(most=1)})
-    runner = LocalRunner({"m": Client()}, slots, rng=random.Random(1), budget=budget)
+    runner = LocalRunner({"m": Client()}, slots, rng=random.Random(1), **broken)
     finished: list[Finished] = []
     ended(lambda: runner.run_batch([call("a"), call("b")], finished.extend))
     assert [one.result.error is not None for one in finished] == [True, True]

@@ -106,7 +106,7 @@ def _files(name: str, folder: Path) -> list[Path]:
             return [folder / pattern]
     except OSError as problem:
         raise ValueError(f"{show(name)} cannot be read: {problem.strerror}") from None
-    # Path.glob takes no absolute patterns.
+    # Path.glob takes no absolute patterns, and finds hidden files, too.
     found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
     for file in found or [pattern]:
         if not file.endswith(_READABLE):

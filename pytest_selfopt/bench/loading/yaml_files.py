@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -46,8 +46,11 @@ _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _NO_CHARACTER = "found invalid Unicode character escape code"
 
 _Node: TypeAlias = yaml.nodes.Node
-# The parser in C takes a fraction of the time; wheels of PyYAML bring it along.
-_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+if TYPE_CHECKING:
+    _Parser = yaml.SafeLoader
+else:
+    # The parser in C takes a fraction of the time; wheels of PyYAML bring it along.
+    _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlProblem(ValueError):
@@ -125,7 +128,7 @@ class _PlainValues:
         return _TEXT
 
 
-class _Loader(_PlainValues, _Parser):  # type: ignore[misc]  # mypy follows no base that is chosen at run time
+class _Loader(_PlainValues, _Parser):
     pass
 
 
