@@ -291,6 +291,10 @@ def _open(path: Path) -> int:
         ) from None
 
 
+def _unusable(path: Path, problem: OSError) -> StateError:
+    return StateError(f"cannot use the lock {path}: {described(problem, path.parent, path.name)}{ELSEWHERE}")
+
+
 def _lock(handle: int) -> bool:
     """Take the kernel's lock on an open file; whether it was free."""
     try:
