@@ -67,5 +67,5 @@ def accept_log(state_dir: Path, routing_path: Path, why: str, *, now: str) -> li
     return [
         *state.notes,
         *written.notes,
-        f"{path.name}: {counted(count, 'line')} accepted as they are; the reason is in the log",
+        f"{path.name}: {counted(count, 'line')} accepted; the reason is in the log",
     ]

@@ -107,8 +107,10 @@ def verify_content(name: str, content: bytes | None, anchor: Anchor | None) -> V
         sentence = f"{name}: {words}"
         return Verification(lines=number, broken_line=number, sentence=sentence, unfinished=True, unanchored=unanchored)
     sentence = f"{name}: the hashes of all {len(lines)} lines match"
+    if len(lines) == 1:
+        sentence = f"{name}: the hash of its line matches"
     if anchor is not None and not unanchored:
-        sentence += ", and the ledger knows them all"
+        sentence += ", and the ledger knows all of it"
     elif lines:
         sentence += "; no ledger knows them yet: the next that writes takes them as they are"
     return Verification(lines=len(lines), broken_line=None, sentence=sentence, unanchored=unanchored)
@@ -170,11 +172,14 @@ def _difference(lines: Sequence[bytes], hashes: Sequence[str], *, exists: bool) 
                 "removed, added or moved"
             )
     if have < known:
-        words = f"the last {known - have} of the {known} lines that the ledger knows are missing"
+        gone = f"{known - have} lines are"
+        if known - have == 1:
+            gone = "line is"
+        words = f"the last {gone} missing: the ledger knows {known}"
         if not exists:
-            words = f"it is missing, and the ledger knows {known} lines of it"
+            words = f"it is missing, and the ledger knows what stood in it (lines: {known})"
         elif not have:
-            words = f"it is empty, and the ledger knows {known} lines of it"
+            words = f"it is empty, and the ledger knows what stood in it (lines: {known})"
         return have + 1, words
     if have > known:
         which = f"line {have} is"

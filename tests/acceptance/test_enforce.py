@@ -59,7 +59,7 @@ def test_handwritten_feedback_becomes_rules(tmp_path: Path) -> None:
     verified = selfopt(tmp_path, "verify")
     assert (verified.returncode, verified.stdout) == (
         0,
-        "routing_decisions.jsonl: the hashes of all 2 lines match, and the ledger knows them all\n",
+        "routing_decisions.jsonl: the hashes of all 2 lines match, and the ledger knows all of it\n",
     )
 
 

@@ -120,7 +120,7 @@ def test_verify_tells_the_first_changed_line(project: Path) -> None:
     assert found.broken_line == 1
     assert "line 1 of 3 is not the one that was written there" in found.sentence
     CHANGES["deleted"](state)
-    assert verify(state).sentence == f"{DECISIONS}: it is missing, and the ledger knows 3 lines of it"
+    assert verify(state).sentence == f"{DECISIONS}: it is missing, and the ledger knows what stood in it (lines: 3)"
 
 
 def test_a_change_during_a_cycle_is_found_at_its_end(project: Path) -> None:
@@ -221,7 +221,7 @@ def test_lines_of_merged_branches_are_rolled_back_one_by_one(project: Path) -> N
 
 def test_a_session_does_not_append_to_a_changed_log(project: Path) -> None:
     CHANGES["last line cut"](project / ".selfopt")
-    with pytest.raises(ChangedLogError, match="the last 1 of the 3 lines"):
+    with pytest.raises(ChangedLogError, match="the last line is missing: the ledger knows 3"):
         append_decision(project / ".selfopt", None, note())
 
 
