@@ -104,7 +104,7 @@ def test_looking_judging_again_and_undoing(place: Place) -> None:
     assert json.loads((place.folder / "routing_config.json").read_text())["rules"] == []
     with (place.folder / ".selfopt" / "routing_decisions.jsonl").open("a") as log:
         log.write("a line from elsewhere\n")
-    assert "accepted as they are" in place.run(accept)
+    assert "lines accepted; the reason is in the log" in place.run(accept)
     assert "as it was before the rollback" in place.run(again)
     assert json.loads((place.folder / "routing_config.json").read_text())["rules"] != []
     assert "0 applied" in place.run(enforce)
