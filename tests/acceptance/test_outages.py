@@ -55,7 +55,8 @@ def test_an_outage_is_no_wrong_answer_in_junit(project: Make) -> None:
     assert "27 of 30" in said(result)
 
 
-def test_a_plain_session_tells_errors_from_failures(project: Make) -> None:
+def test_a_plain_session_tells_errors_from_failures(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # else pytest leaves the reason out of its summary, unless a build runs it
     down = [{"when": {"prompt": f"item {index}."}, "then": DOWN} for index in range(2)]
     made = project({"rules": [*down, *right()[:-1]], "default": {"text": "Hello!"}})
     result = made.run("--junitxml=out.xml")
