@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.importing.imported import Imported
-from pytest_selfopt.bench.importing.promptfoo import import_promptfoo
-from pytest_selfopt.bench.importing.promptfoo_assertions import expectation_of
+from pytest_selfopt.bench.importing.promptfoo.configuration import import_promptfoo
+from pytest_selfopt.bench.importing.promptfoo.assertions import expectation_of
 from pytest_selfopt.errors import SuiteError
 
 A = {"type": "contains", "value": "a"}

@@ -1,0 +1,301 @@
+"""Configurations of promptfoo, drawn by a seed: tests whose assertions are about as often right as wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+CONFIGURATION = "promptfooconfig.yaml"
+WORDS = (
+    *("Paris", "paris", "PARIS", "Straße", "STRASSE", "İstanbul", "ΟΔΟΣ", "don't", "don’t", '"yes"', "“yes”", "a b", "a\u00a0b"),
+    *("café", "cafe\u0301", "😀", "👍🏽", "42", "4.50", "-7", "٣", "x_1", "a.b", "(c)", "[d]", "{e}", "$5", "^", "|", "\\d"),
+    *("\u212a", "no", "null", "true", "line\nline", "tab\t", "a,b", "a;b", "#", "%", "&amp;", "<b>", "\u2028", "\ufeff"),
+)
+ENDS = ("", "", "", "\n", "\n\n", " ", "\r\n", "\u00a0")
+JSON_TEXTS = (
+    *('{"a": 1}', '{"a": "1", "b": [1, 2, 2]}', "[]", "[1, 2]", "null", "true", "12", '"text"', '{"a": 1.0}', '{"a": null}'),
+    *('{"a": 1,}', "{'a': 1}", "{a: 1}", "NaN", '{"a": 1} ', ' {"a": 1}\n', '```json\n{"a": 1}\n```', 'So: {"a": 1}'),
+    *('{"a": 1, "a": 2}', '{"date": "2024-02-30"}', '{"n": 0.3}', '{"s": "😀"}', "[1, 1]", '{"a": {"b": []}}', "\u00a0{}"),
+)
+SCHEMAS: tuple[Any, ...] = (
+    *({"type": "object"}, {"type": "array"}, {"type": "object", "required": ["a"]}, {"type": ["object", "null"]}),
+    {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False},
+    {"properties": {"a": {"type": "string", "pattern": "^\\d$"}}},
+    {"type": "array", "items": {"type": "integer"}, "uniqueItems": True},
+    {"items": [{"const": 1}, {"const": 2}], "additionalItems": False},
+    {"properties": {"s": {"maxLength": 1}}},
+    {"enum": [None, 12, True, []]},
+    {"const": {"a": 1}},
+    {"properties": {"date": {"format": "date"}}},
+    {"properties": {"n": {"multipleOf": 0.1}}},
+    {"dependencies": {"a": ["b"]}},
+    {"if": {"required": ["a"]}, "then": {"required": ["b"]}},
+    {"definitions": {"n": {"type": "number"}}, "not": {"type": "number"}},
+    {"anyOf": [{"type": "null"}, {"required": ["a"]}]},
+    *({"minItems": 2}, {"minProperties": 2}, {"minimum": 12}, {"type": "object", "unheard": 1}),
+    {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"},
+    "type: object\nrequired: [a]",
+)
+PATTERNS = (
+    *(r"^\d+$", r"\d", r"^[A-Z]", r"(?i)paris", r"paris|Paris", r"\bPar", r"\w+$", r"^.$", r"^..$", r"^.{1,4}$", r"a{,3}", r"a{2}"),
+    *(r"(?<=\$)\d", r"(?<!a)b", r"(?<x>.)\k<x>", r"(a)?\1b", r"[^]", r"[]", r"^[^\s]+$", r"\s$", r"\S+\s\S+", r"\u{2}", r"\p{L}"),
+    *(r"\x50", r"\u00e9", r"[\w-]", r"^(?:yes|no)$", r"\.", r"\$5", r"[(){}]", r"^$", r"line$", r"^line\nline$", r"\Z", r"\A"),
+    *("😀", "[😀👍]", "^[^😀]*$", "(", "*a", r"a++", r"(?P<n>a)", r"\/", r"\cJ", r"(?:a|b)*?c", r"\B", r"caf.$", "caf..$", r"\W{2}"),
+)
+RARE = (
+    {"type": "contains-json"},
+    {"type": "contains-json", "value": {"type": "object"}},
+    {"type": "javascript", "value": "output.length > 3"},
+    {"type": "levenshtein", "value": "Paris", "threshold": 3},
+    {"type": "word-count", "value": 2},
+    {"type": "is-refusal"},
+    {"type": "is-xml"},
+    {"type": "ends-with", "value": "s"},
+    {"type": "latency", "threshold": 100000},
+)
+PLAIN = ("2024-01-01", "12:30", "0777", "1.0", "1e3", "no", "~", "0x1F", "1_000", ".5", "+1", "2024-01-01 10:00:00", "-0")
+"""Values without quotes."""
+COMMON = ("contains", "icontains", "equals", "starts-with", "regex", "is-json", "contains-all", "contains-any")
+
+
+@dataclass(slots=True)
+class Drawn:
+    """A configuration with its files."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    prompts: int = 1
+    tests: list[DrawnTest] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnTest:
+    """A test: how many it stands for by its lists of variables, and the types of its assertions."""
+
+    combinations: int
+    kinds: frozenset[str]
+
+
+def draw(seed: str) -> Drawn:
+    """Draw a configuration."""
+    return _Drawing(random.Random(seed)).configuration()
+
+
+class _Drawing:
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._drawn = Drawn()
+        self._plain: list[str] = []
+        self._used: list[dict[str, Any]] = []
+        """Assertions that later tests may use again: YAML then writes an alias."""
+
+    def configuration(self) -> Drawn:
+        chance = self._chance
+        prompts = ["{{reply}}"]
+        if chance.random() < 0.25:
+            prompts.append(chance.choice(("{{ reply }}!", "Say {{reply}}", "{{reply}}{# note #}", "{{reply | upper}}", "{{reply}}\n")))
+        document: dict[str, Any] = {"prompts": prompts, "providers": ["echo"]}
+        self._drawn.prompts = len(prompts)
+        self._default(document)
+        tests: list[Any] = [self._test() for _ in range(chance.randint(5, 9))]
+        if chance.random() < 0.3:
+            tests.append(self._table())
+        document["tests"] = tests
+        if chance.random() < 0.25:
+            document["scenarios"] = [self._scenario()]
+        text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=1000)
+        for index, plain in enumerate(self._plain):
+            text = text.replace(f"PLAIN_{index}_", plain)
+        self._drawn.files[CONFIGURATION] = text
+        return self._drawn
+
+    def _default(self, document: dict[str, Any]) -> None:
+        chance = self._chance
+        default: dict[str, Any] = {"vars": {"shared": chance.choice(WORDS)}}
+        if chance.random() < 0.3:
+            default["assert"] = [{"type": "not-contains", "value": "{{shared}} {{shared}}"}]
+        if chance.random() < 0.2:
+            default["options"] = {chance.choice(("prefix", "suffix")): chance.choice(("> ", "{{shared}}", "."))}
+        if chance.random() < 0.1:
+            default["threshold"] = 0.5
+        document["defaultTest"] = default
+
+    def _test(self) -> dict[str, Any]:
+        chance = self._chance
+        reply, variables, combinations = self._reply()
+        test: dict[str, Any] = {"vars": {**variables, "reply": reply}}
+        if chance.random() < 0.5:
+            test["vars"] = {"reply": reply, **variables}
+        shown = reply
+        if isinstance(reply, list):
+            shown = reply[0]
+        asserted = [self._assertion(str(shown)) for _ in range(chance.choice((1, 1, 1, 2, 3)))]
+        if chance.random() < 0.2:
+            asserted.append(self._set(str(shown)))
+        if chance.random() < 0.1:
+            chance.choice(asserted)["weight"] = chance.choice((0, 2, 0.5))
+        if chance.random() < 0.2:
+            test["threshold"] = chance.choice((0, 0.3, 0.5, 0.66, 1, 1.5, None))
+        if chance.random() < 0.1:
+            test["options"] = chance.choice(
+                ({"prefix": "A "}, {"suffix": ""}, {"disableVarExpansion": True}, {"disableDefaultAsserts": True})
+            )
+        if test.get("options") == {"disableVarExpansion": True}:
+            combinations = 1
+        test["assert"] = asserted
+        self._drawn.tests.append(DrawnTest(combinations, _kinds(asserted)))
+        return test
+
+    def _reply(self) -> tuple[Any, dict[str, Any], int]:
+        """Draw a reply with the other variables of a test, and how many tests its lists stand for."""
+        chance = self._chance
+        text = self._words()
+        kind = chance.random()
+        if kind < 0.45:
+            return text + chance.choice(ENDS), {"word": chance.choice(WORDS)}, 1
+        if kind < 0.65:
+            return chance.choice(JSON_TEXTS), {}, 1
+        if kind < 0.75:
+            return f"{{{{word}}}} and {text}", {"word": chance.choice((*WORDS, "{{deep}}", "$&", "$$", "x\n")), "deep": "depth"}, 1
+        if kind < 0.8:
+            return "{{word | upper}} {{ list[0] }} {{none}}", {"word": "deep {{shared}}", "list": [1, 2]}, 1
+        if kind < 0.85:
+            return [text, chance.choice(WORDS)], {"word": ["p", "q"]}, 4
+        if kind < 0.9:
+            self._plain.append(chance.choice(PLAIN))
+            return f"PLAIN_{len(self._plain) - 1}_", {}, 1
+        if kind < 0.95:
+            name = f"reply-{len(self._drawn.files)}.txt"
+            self._drawn.files[name] = f" {text} {{{{shared}}}}\n"
+            return f"file://{name}", {}, 1
+        return chance.choice(("{{ unfinished", "50 %} off", "{{nothing}} here", "{% raw %}{{x}}{% endraw %}", "a {# b #} c")), {}, 1
+
+    def _words(self) -> str:
+        return " ".join(self._chance.choices(WORDS, k=self._chance.randint(1, 3)))
+
+    def _assertion(self, reply: str) -> dict[str, Any]:
+        chance = self._chance
+        if self._used and chance.random() < 0.1:
+            return chance.choice(self._used)
+        if chance.random() < 0.06:
+            return dict(chance.choice(RARE))
+        kinds: tuple[tuple[str, Callable[[str], Any]], ...] = (
+            ("contains", self._part),
+            ("icontains", self._part),
+            ("equals", self._equal),
+            ("starts-with", self._beginning),
+            ("regex", self._pattern),
+            ("is-json", self._schema),
+            ("contains-all", self._list),
+            ("contains-any", self._list),
+            ("icontains-all", self._list),
+            ("icontains-any", self._list),
+        )
+        kind, value = chance.choice(kinds)
+        assertion: dict[str, Any] = {"type": kind, "value": value(reply)}
+        if chance.random() < 0.25:
+            assertion["type"] = f"not-{kind}"
+        if assertion["value"] is None and chance.random() < 0.8:
+            del assertion["value"]
+        self._used.append(assertion)
+        return assertion
+
+    def _part(self, reply: str) -> Any:
+        chance = self._chance
+        if chance.random() < 0.2:
+            return chance.choice(("{{word}}", "{{shared}}", "{{ word }}x", "{{word | lower}}", "{{nothing}}", 42, "{{reply}}"))
+        if chance.random() < 0.1:
+            return self._filed("value", f" {chance.choice(WORDS)}\n")
+        words = reply.split(" ")
+        return chance.choice((chance.choice(words), chance.choice(WORDS), reply.strip(), reply.swapcase()[:4])) or "x"
+
+    def _equal(self, reply: str) -> Any:
+        chance = self._chance
+        try:
+            parsed = json.loads(reply)
+        except ValueError:
+            parsed = {"a": 1}
+        variants = (reply, reply.strip(), f" {reply}", reply.casefold(), parsed, "{{reply}}", 42, True, None, ["{{word}}", 1])
+        return chance.choice((reply, *variants))
+
+    def _beginning(self, reply: str) -> Any:
+        chance = self._chance
+        return chance.choice((reply[:1], reply[:4], reply.strip()[:2], "{{word}}", "{{shared}}", chance.choice(WORDS), ".")) or "x"
+
+    def _pattern(self, _reply: str) -> Any:
+        chance = self._chance
+        if chance.random() < 0.1:
+            return chance.choice(("^{{word}}", "{{shared}}$", r"{{word}}\d", "a{{'{2}'}}"))
+        return chance.choice(PATTERNS)
+
+    def _schema(self, _reply: str) -> Any:
+        chance = self._chance
+        if chance.random() < 0.4:
+            return None
+        if chance.random() < 0.15:
+            return self._filed("schema", json.dumps({"type": "object", "required": ["a"]}), ".json")
+        return chance.choice(SCHEMAS)
+
+    def _list(self, reply: str) -> Any:
+        chance = self._chance
+        parts = [self._part(reply) for _ in range(chance.randint(1, 3))]
+        if chance.random() < 0.3:
+            return chance.choice((", ".join(map(str, parts)), '"a, b", Paris', "x,,y", '"open', "no, 42"))
+        if chance.random() < 0.1:
+            parts.append(chance.choice(("", None, 4.5, True)))
+        return parts
+
+    def _filed(self, name: str, text: str, ending: str = ".txt") -> str:
+        file = f"{name}-{len(self._drawn.files)}{ending}"
+        self._drawn.files[file] = text
+        return f"file://{file}"
+
+    def _set(self, reply: str) -> dict[str, Any]:
+        chance = self._chance
+        members = [dict(self._assertion(reply)) for _ in range(chance.randint(1, 3))]
+        several: dict[str, Any] = {"type": "assert-set", "assert": members}
+        if chance.random() < 0.5:
+            several["threshold"] = chance.choice((0.3, 0.5, 1))
+        if chance.random() < 0.3:
+            several["weight"] = chance.choice((0, 2))
+        return several
+
+    def _scenario(self) -> dict[str, Any]:
+        config = [{"vars": {"word": word}} for word in self._chance.choices(WORDS, k=2)]
+        reply = "{{word}} it is"
+        asserted = [self._assertion(reply) for _ in range(2)]
+        tests = [{"vars": {"reply": reply}, "assert": [one]} for one in asserted]
+        for _ in config:
+            self._drawn.tests += [DrawnTest(1, _kinds([one])) for one in asserted]
+        return {"config": config, "tests": tests}
+
+    def _table(self) -> str:
+        chance = self._chance
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(("reply", "word", "__expected", "__expected2"))
+        for _ in range(3):
+            reply = self._words().replace("\ufeff", "")
+            expected = chance.choice((f"contains: {reply[:3]}", reply, "not-equals: {{word}}", "regex:^\\w", "contains-any: no, 42"))
+            second = chance.choice(("", "icontains:{{word}}", "starts-with: " + reply[:1], "is-json"))
+            writer.writerow((reply, chance.choice(WORDS).replace("\ufeff", ""), expected, second))
+            kinds = [cell.partition(":")[0].removeprefix("not-") for cell in (expected, second) if cell]
+            self._drawn.tests.append(DrawnTest(1, frozenset(kinds) & frozenset(COMMON)))
+        name = f"tests-{len(self._drawn.files)}.csv"
+        self._drawn.files[name] = out.getvalue()
+        return f"file://{name}"
+
+
+def _kinds(assertions: list[dict[str, Any]]) -> frozenset[str]:
+    kinds: set[str] = set()
+    for assertion in assertions:
+        kinds.add(assertion["type"].removeprefix("not-"))
+        for member in assertion.get("assert", ()):
+            kinds.add(member["type"].removeprefix("not-"))
+    return frozenset(kinds)
