@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -29,6 +30,10 @@ from tests.performance.promptfoo_echo.running import VERSION, Row, Unusable, fin
 
 SEED = 20_261_130
 NUMBER = 60
+RECORDED = Path(__file__).parents[2] / "bench" / "promptfoo_recorded"
+VERDICTS = "verdicts.json"
+ALONE = "these alone"
+"""Stands for tests that have no other assertions than those that cases can hold."""
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9.]+")
 
 
@@ -55,6 +60,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED, help=f"of what is drawn (default: {SEED})")
     parser.add_argument("--number", type=int, default=NUMBER, help=f"of configurations (default: {NUMBER})")
     parser.add_argument("--installed", type=Path, help="folder into which promptfoo is installed, unless it is there")
+    parser.add_argument(
+        "--record", action="store_true", help="only write the verdicts that the unit tests compare with"
+    )
     options = parser.parse_args()
     figures = Figures()
     with ExitStack() as places:
@@ -65,6 +73,9 @@ def main() -> None:
             install(node, installed)
         except Unusable as problem:
             parser.error(str(problem))
+        if options.record:
+            record(node, installed, temporary / "recorded")
+            return
         for index in range(options.number):
             drawn = draw(f"{options.seed}-{index}")
             configuration = written(drawn, temporary / str(index))
@@ -76,6 +87,21 @@ def main() -> None:
     sys.exit(bool(figures.differences))
 
 
+def record(node: Path, installed: Path, folder: Path) -> None:
+    """Write what each test of the recorded configuration asks, and promptfoo's verdict; null for an error."""
+    shutil.copytree(RECORDED, folder)
+    rows = judge(node, installed, folder / CONFIGURATION)
+    verdicts: list[tuple[str, bool | None]] = []
+    for place in sorted(rows):
+        row = rows[place]
+        verdict: bool | None = row.passed
+        if row.error:
+            verdict = None
+        verdicts.append((row.asked, verdict))
+    lines = ",\n".join(map(json.dumps, verdicts))
+    (RECORDED / VERDICTS).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
 def written(drawn: Drawn, folder: Path) -> Path:
     """Write the files of a configuration, and return its own."""
     folder.mkdir()
@@ -84,14 +110,10 @@ def written(drawn: Drawn, folder: Path) -> Path:
     return folder / CONFIGURATION
 
 
-def compare(
-    index: int, drawn: Drawn, rows: dict[tuple[int, int], Row], configuration: Path, figures: Figures
-) -> None:
+def compare(index: int, drawn: Drawn, rows: dict[tuple[int, int], Row], configuration: Path, figures: Figures) -> None:
     """Compare promptfoo's rows with the cases of the same file."""
     imported = import_from("promptfoo", configuration)
     cases = {case.id: case for case in cases_of(imported, configuration.parent)}
-    for sentence in imported.left_out:
-        figures.reasons[_QUOTED.sub("…", sentence.split(": ", 2)[-1])] += 1
     first = 0
     known = 0
     for number, test in enumerate(drawn.tests, start=1):
@@ -104,7 +126,7 @@ def compare(
                 if row is None:
                     figures.differences.append(f"{place}: promptfoo has no such test")
                 else:
-                    count(place, test, row, case, figures)
+                    count(place, test, row, case, figures, imported.left_out)
         first += test.combinations
     if known != len(cases) or len(rows) != first * drawn.prompts:
         figures.differences.append(f"configuration {index}: {len(cases)} cases of {known} tests, {len(rows)} rows")
@@ -129,15 +151,19 @@ def case_id(drawn: Drawn, test: DrawnTest, number: int, combination: int, prompt
     return name
 
 
-def count(place: str, test: DrawnTest, row: Row, case: Case | None, figures: Figures) -> None:
+def count(place: str, test: DrawnTest, row: Row, case: Case | None, figures: Figures, left_out: list[str]) -> None:
     """Count one pair of verdicts."""
+    kinds = test.kinds
+    if kinds <= {*COMMON, "assert-set"}:
+        kinds |= {ALONE}
     if not row.error:
-        figures.drawn.update(test.kinds)
+        figures.drawn.update(kinds)
     if case is None:
         figures.errors += bool(row.error)
         figures.left_out += not row.error
         if not row.error:
-            figures.missing.update(test.kinds)
+            figures.missing.update(kinds)
+            figures.reasons[reason_of(test, left_out)] += 1
         return
     if row.error:
         figures.differences.append(f"{place}: promptfoo ends in an error ({row.error}), the case is carried over")
@@ -147,12 +173,20 @@ def count(place: str, test: DrawnTest, row: Row, case: Case | None, figures: Fig
     if asked != row.asked:
         figures.differences.append(f"{place}: promptfoo asks {row.asked!a}, the case asks {asked!a}")
     elif judgement.passed != row.passed:
-        figures.differences.append(
-            f"{place}: promptfoo says {row.passed} of {row.asked!a}, the case {judgement.passed}: {case.expect.to_json()!a}"
-        )
+        verdicts = f"promptfoo says {row.passed} of {row.asked!a}, the case {judgement.passed}"
+        figures.differences.append(f"{place}: {verdicts}: {case.expect.to_json()!a}")
     else:
         figures.same += 1
         figures.passed += row.passed
+
+
+def reason_of(test: DrawnTest, left_out: list[str]) -> str:
+    """Return why a test was left out."""
+    for sentence in left_out:
+        if sentence.startswith((f"{test.place}:", f"{test.place} with")):
+            reason = sentence.removeprefix(test.place).partition(": ")[2]
+            return _QUOTED.sub("…", reason)
+    return "the prompt is left out with any test"
 
 
 def show(figures: Figures, number: int) -> None:
@@ -167,9 +201,8 @@ def show(figures: Figures, number: int) -> None:
     print(f"  {figures.left_out} others are left out: {figures.left_out / max(whole, 1):.1%}")
     print("Left out, by types of assertions in a test that promptfoo judges:")
     for kind, count_of in sorted(figures.drawn.items()):
-        mark = "" if kind.removeprefix("i") in COMMON else "  (rare)"
-        print(f"  {kind:16}{figures.missing[kind]:>5} of {count_of:>5}{figures.missing[kind] / count_of:>8.1%}{mark}")
-    print("Reasons, a test or a prompt each:")
+        print(f"  {kind:16}{figures.missing[kind]:>5} of {count_of:>5}{figures.missing[kind] / count_of:>8.1%}")
+    print("Reasons, by tests that promptfoo judges:")
     for reason, times in figures.reasons.most_common():
         print(f"  {times:>4}  {reason}")
 

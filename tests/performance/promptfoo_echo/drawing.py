@@ -14,15 +14,81 @@ import yaml
 
 CONFIGURATION = "promptfooconfig.yaml"
 WORDS = (
-    *("Paris", "paris", "PARIS", "Straße", "STRASSE", "İstanbul", "ΟΔΟΣ", "don't", "don’t", '"yes"', "“yes”", "a b", "a\u00a0b"),
-    *("café", "cafe\u0301", "😀", "👍🏽", "42", "4.50", "-7", "٣", "x_1", "a.b", "(c)", "[d]", "{e}", "$5", "^", "|", "\\d"),
-    *("\u212a", "no", "null", "true", "line\nline", "tab\t", "a,b", "a;b", "#", "%", "&amp;", "<b>", "\u2028", "\ufeff"),
+    *(
+        "Paris",
+        "paris",
+        "PARIS",
+        "Straße",
+        "STRASSE",
+        "İstanbul",
+        "ΟΔΟΣ",
+        "don't",
+        "don’t",
+        '"yes"',
+        "“yes”",
+        "a b",
+        "a\u00a0b",
+    ),
+    *(
+        "café",
+        "cafe\u0301",
+        "😀",
+        "👍🏽",
+        "42",
+        "4.50",
+        "-7",
+        "٣",
+        "x_1",
+        "a.b",
+        "(c)",
+        "[d]",
+        "{e}",
+        "$5",
+        "^",
+        "|",
+        "\\d",
+    ),
+    *(
+        "\u212a",
+        "no",
+        "null",
+        "true",
+        "line\nline",
+        "tab\t",
+        "a,b",
+        "a;b",
+        "#",
+        "%",
+        "&amp;",
+        "<b>",
+        "\u2028",
+        "\ufeff",
+    ),
 )
 ENDS = ("", "", "", "\n", "\n\n", " ", "\r\n", "\u00a0")
 JSON_TEXTS = (
-    *('{"a": 1}', '{"a": "1", "b": [1, 2, 2]}', "[]", "[1, 2]", "null", "true", "12", '"text"', '{"a": 1.0}', '{"a": null}'),
+    *(
+        '{"a": 1}',
+        '{"a": "1", "b": [1, 2, 2]}',
+        "[]",
+        "[1, 2]",
+        "null",
+        "true",
+        "12",
+        '"text"',
+        '{"a": 1.0}',
+        '{"a": null}',
+    ),
     *('{"a": 1,}', "{'a': 1}", "{a: 1}", "NaN", '{"a": 1} ', ' {"a": 1}\n', '```json\n{"a": 1}\n```', 'So: {"a": 1}'),
-    *('{"a": 1, "a": 2}', '{"date": "2024-02-30"}', '{"n": 0.3}', '{"s": "😀"}', "[1, 1]", '{"a": {"b": []}}', "\u00a0{}"),
+    *(
+        '{"a": 1, "a": 2}',
+        '{"date": "2024-02-30"}',
+        '{"n": 0.3}',
+        '{"s": "😀"}',
+        "[1, 1]",
+        '{"a": {"b": []}}',
+        "\u00a0{}",
+    ),
 )
 SCHEMAS: tuple[Any, ...] = (
     *({"type": "object"}, {"type": "array"}, {"type": "object", "required": ["a"]}, {"type": ["object", "null"]}),
@@ -44,10 +110,63 @@ SCHEMAS: tuple[Any, ...] = (
     "type: object\nrequired: [a]",
 )
 PATTERNS = (
-    *(r"^\d+$", r"\d", r"^[A-Z]", r"(?i)paris", r"paris|Paris", r"\bPar", r"\w+$", r"^.$", r"^..$", r"^.{1,4}$", r"a{,3}", r"a{2}"),
-    *(r"(?<=\$)\d", r"(?<!a)b", r"(?<x>.)\k<x>", r"(a)?\1b", r"[^]", r"[]", r"^[^\s]+$", r"\s$", r"\S+\s\S+", r"\u{2}", r"\p{L}"),
-    *(r"\x50", r"\u00e9", r"[\w-]", r"^(?:yes|no)$", r"\.", r"\$5", r"[(){}]", r"^$", r"line$", r"^line\nline$", r"\Z", r"\A"),
-    *("😀", "[😀👍]", "^[^😀]*$", "(", "*a", r"a++", r"(?P<n>a)", r"\/", r"\cJ", r"(?:a|b)*?c", r"\B", r"caf.$", "caf..$", r"\W{2}"),
+    *(
+        r"^\d+$",
+        r"\d",
+        r"^[A-Z]",
+        r"(?i)paris",
+        r"paris|Paris",
+        r"\bPar",
+        r"\w+$",
+        r"^.$",
+        r"^..$",
+        r"^.{1,4}$",
+        r"a{,3}",
+        r"a{2}",
+    ),
+    *(
+        r"(?<=\$)\d",
+        r"(?<!a)b",
+        r"(?<x>.)\k<x>",
+        r"(a)?\1b",
+        r"[^]",
+        r"[]",
+        r"^[^\s]+$",
+        r"\s$",
+        r"\S+\s\S+",
+        r"\u{2}",
+        r"\p{L}",
+    ),
+    *(
+        r"\x50",
+        r"\u00e9",
+        r"[\w-]",
+        r"^(?:yes|no)$",
+        r"\.",
+        r"\$5",
+        r"[(){}]",
+        r"^$",
+        r"line$",
+        r"^line\nline$",
+        r"\Z",
+        r"\A",
+    ),
+    *(
+        "😀",
+        "[😀👍]",
+        "^[^😀]*$",
+        "(",
+        "*a",
+        r"a++",
+        r"(?P<n>a)",
+        r"\/",
+        r"\cJ",
+        r"(?:a|b)*?c",
+        r"\B",
+        r"caf.$",
+        "caf..$",
+        r"\W{2}",
+    ),
 )
 RARE = (
     {"type": "contains-json"},
@@ -60,9 +179,27 @@ RARE = (
     {"type": "ends-with", "value": "s"},
     {"type": "latency", "threshold": 100000},
 )
-PLAIN = ("2024-01-01", "12:30", "0777", "1.0", "1e3", "no", "~", "0x1F", "1_000", ".5", "+1", "2024-01-01 10:00:00", "-0")
+PLAIN = (
+    "2024-01-01",
+    "12:30",
+    "0777",
+    "1.0",
+    "1e3",
+    "no",
+    "~",
+    "0x1F",
+    "1_000",
+    ".5",
+    "+1",
+    "2024-01-01 10:00:00",
+    "-0",
+)
 """Values without quotes."""
-COMMON = ("contains", "icontains", "equals", "starts-with", "regex", "is-json", "contains-all", "contains-any")
+COMMON = (
+    *("contains", "icontains", "equals", "starts-with", "regex", "is-json"),
+    *("contains-all", "contains-any", "icontains-all", "icontains-any"),
+)
+"""The assertions that cases can hold."""
 
 
 @dataclass(slots=True)
@@ -76,8 +213,9 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class DrawnTest:
-    """A test: how many it stands for by its lists of variables, and the types of its assertions."""
+    """A test: its place in the file, how many it stands for by its lists of variables, and its types of assertions."""
 
+    place: str
     combinations: int
     kinds: frozenset[str]
 
@@ -99,7 +237,11 @@ class _Drawing:
         chance = self._chance
         prompts = ["{{reply}}"]
         if chance.random() < 0.25:
-            prompts.append(chance.choice(("{{ reply }}!", "Say {{reply}}", "{{reply}}{# note #}", "{{reply | upper}}", "{{reply}}\n")))
+            prompts.append(
+                chance.choice(
+                    ("{{ reply }}!", "Say {{reply}}", "{{reply}}{# note #}", "{{reply | upper}}", "{{reply}}\n")
+                )
+            )
         document: dict[str, Any] = {"prompts": prompts, "providers": ["echo"]}
         self._drawn.prompts = len(prompts)
         self._default(document)
@@ -141,7 +283,7 @@ class _Drawing:
         if chance.random() < 0.1:
             chance.choice(asserted)["weight"] = chance.choice((0, 2, 0.5))
         if chance.random() < 0.2:
-            test["threshold"] = chance.choice((0, 0.3, 0.5, 0.66, 1, 1.5, None))
+            test["threshold"] = chance.choice((0.3, 0.5, 0.5, 0.66, 1, 1, None, chance.choice((0, 1.5))))
         if chance.random() < 0.1:
             test["options"] = chance.choice(
                 ({"prefix": "A "}, {"suffix": ""}, {"disableVarExpansion": True}, {"disableDefaultAsserts": True})
@@ -149,7 +291,8 @@ class _Drawing:
         if test.get("options") == {"disableVarExpansion": True}:
             combinations = 1
         test["assert"] = asserted
-        self._drawn.tests.append(DrawnTest(combinations, _kinds(asserted)))
+        place = f"{CONFIGURATION}: tests[{len(self._drawn.tests)}]"
+        self._drawn.tests.append(DrawnTest(place, combinations, _kinds(asserted)))
         return test
 
     def _reply(self) -> tuple[Any, dict[str, Any], int]:
@@ -162,7 +305,11 @@ class _Drawing:
         if kind < 0.65:
             return chance.choice(JSON_TEXTS), {}, 1
         if kind < 0.75:
-            return f"{{{{word}}}} and {text}", {"word": chance.choice((*WORDS, "{{deep}}", "$&", "$$", "x\n")), "deep": "depth"}, 1
+            return (
+                f"{{{{word}}}} and {text}",
+                {"word": chance.choice((*WORDS, "{{deep}}", "$&", "$$", "x\n")), "deep": "depth"},
+                1,
+            )
         if kind < 0.8:
             return "{{word | upper}} {{ list[0] }} {{none}}", {"word": "deep {{shared}}", "list": [1, 2]}, 1
         if kind < 0.85:
@@ -174,7 +321,13 @@ class _Drawing:
             name = f"reply-{len(self._drawn.files)}.txt"
             self._drawn.files[name] = f" {text} {{{{shared}}}}\n"
             return f"file://{name}", {}, 1
-        return chance.choice(("{{ unfinished", "50 %} off", "{{nothing}} here", "{% raw %}{{x}}{% endraw %}", "a {# b #} c")), {}, 1
+        return (
+            chance.choice(
+                ("{{ unfinished", "50 %} off", "{{nothing}} here", "{% raw %}{{x}}{% endraw %}", "a {# b #} c")
+            ),
+            {},
+            1,
+        )
 
     def _words(self) -> str:
         return " ".join(self._chance.choices(WORDS, k=self._chance.randint(1, 3)))
@@ -183,7 +336,7 @@ class _Drawing:
         chance = self._chance
         if self._used and chance.random() < 0.1:
             return chance.choice(self._used)
-        if chance.random() < 0.06:
+        if chance.random() < 0.03:
             return dict(chance.choice(RARE))
         kinds: tuple[tuple[str, Callable[[str], Any]], ...] = (
             ("contains", self._part),
@@ -201,7 +354,7 @@ class _Drawing:
         assertion: dict[str, Any] = {"type": kind, "value": value(reply)}
         if chance.random() < 0.25:
             assertion["type"] = f"not-{kind}"
-        if assertion["value"] is None and chance.random() < 0.8:
+        if kind == "is-json" and assertion["value"] is None:
             del assertion["value"]
         self._used.append(assertion)
         return assertion
@@ -209,7 +362,9 @@ class _Drawing:
     def _part(self, reply: str) -> Any:
         chance = self._chance
         if chance.random() < 0.2:
-            return chance.choice(("{{word}}", "{{shared}}", "{{ word }}x", "{{word | lower}}", "{{nothing}}", 42, "{{reply}}"))
+            return chance.choice(
+                ("{{word}}", "{{shared}}", "{{ word }}x", "{{word | lower}}", "{{nothing}}", 42, "{{reply}}")
+            )
         if chance.random() < 0.1:
             return self._filed("value", f" {chance.choice(WORDS)}\n")
         words = reply.split(" ")
@@ -221,12 +376,28 @@ class _Drawing:
             parsed = json.loads(reply)
         except ValueError:
             parsed = {"a": 1}
-        variants = (reply, reply.strip(), f" {reply}", reply.casefold(), parsed, "{{reply}}", 42, True, None, ["{{word}}", 1])
+        variants = (
+            reply,
+            reply.strip(),
+            f" {reply}",
+            reply.casefold(),
+            parsed,
+            "{{reply}}",
+            42,
+            True,
+            None,
+            ["{{word}}", 1],
+        )
         return chance.choice((reply, *variants))
 
     def _beginning(self, reply: str) -> Any:
         chance = self._chance
-        return chance.choice((reply[:1], reply[:4], reply.strip()[:2], "{{word}}", "{{shared}}", chance.choice(WORDS), ".")) or "x"
+        return (
+            chance.choice(
+                (reply[:1], reply[:4], reply.strip()[:2], "{{word}}", "{{shared}}", chance.choice(WORDS), ".")
+            )
+            or "x"
+        )
 
     def _pattern(self, _reply: str) -> Any:
         chance = self._chance
@@ -271,8 +442,10 @@ class _Drawing:
         reply = "{{word}} it is"
         asserted = [self._assertion(reply) for _ in range(2)]
         tests = [{"vars": {"reply": reply}, "assert": [one]} for one in asserted]
-        for _ in config:
-            self._drawn.tests += [DrawnTest(1, _kinds([one])) for one in asserted]
+        for number, _ in enumerate(config):
+            for index, one in enumerate(asserted):
+                place = f"{CONFIGURATION}: scenarios[0].config[{number}].tests[{index}]"
+                self._drawn.tests.append(DrawnTest(place, 1, _kinds([one])))
         return {"config": config, "tests": tests}
 
     def _table(self) -> str:
@@ -280,14 +453,17 @@ class _Drawing:
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(("reply", "word", "__expected", "__expected2"))
+        name = f"tests-{len(self._drawn.files)}.csv"
         for _ in range(3):
+            line = out.getvalue().count("\n") + 1
             reply = self._words().replace("\ufeff", "")
-            expected = chance.choice((f"contains: {reply[:3]}", reply, "not-equals: {{word}}", "regex:^\\w", "contains-any: no, 42"))
+            expected = chance.choice(
+                (f"contains: {reply[:3]}", reply, "not-equals: {{word}}", "regex:^\\w", "contains-any: no, 42")
+            )
             second = chance.choice(("", "icontains:{{word}}", "starts-with: " + reply[:1], "is-json"))
             writer.writerow((reply, chance.choice(WORDS).replace("\ufeff", ""), expected, second))
             kinds = [cell.partition(":")[0].removeprefix("not-") for cell in (expected, second) if cell]
-            self._drawn.tests.append(DrawnTest(1, frozenset(kinds) & frozenset(COMMON)))
-        name = f"tests-{len(self._drawn.files)}.csv"
+            self._drawn.tests.append(DrawnTest(f"{name}:{line}", 1, frozenset(kinds) & frozenset(COMMON)))
         self._drawn.files[name] = out.getvalue()
         return f"file://{name}"
 

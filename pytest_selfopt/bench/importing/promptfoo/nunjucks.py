@@ -84,7 +84,7 @@ class Filling:
         tokens = list(self._tokens(text, at))
         value = _Expression(self, tokens).value()
         end = tokens[-1]
-        return self._written(value), end.end(), end["end"].startswith("-")
+        return self._written(value, text[at : end.start()]), end.end(), end["end"].startswith("-")
 
     def _tokens(self, text: str, at: int) -> Iterator[re.Match[str]]:
         while True:
@@ -96,13 +96,15 @@ class Filling:
                 return
             at = token.end()
 
-    def _written(self, value: Any) -> str:
+    def _written(self, value: Any, expression: str) -> str:
+        """Return what is written for the value of an expression."""
         if value is UNDEFINED:
             return ""
+        writes = f"{self.what} writes {expression.strip()!r}, which is"
         if isinstance(value, UnquotedDate):
-            raise self._refuse(f"has the date {value} without quotes, of which promptfoo makes an object")
+            raise ValueError(f"{writes} the date {value} without quotes; promptfoo makes an object of it")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
-            raise self._refuse("writes a variable that is an object, not a text")
+            raise ValueError(f"{writes} an object, not a text")
         return javascript_text(value)
 
     def look_up(self, name: str) -> Any:

@@ -73,7 +73,7 @@ def _last(value: Any) -> Any:
     return next(reversed(value), UNDEFINED)
 
 
-def _join(value: Any, between: str = "") -> str:
+def _join(value: Any, between: Any = "") -> str:
     if not isinstance(value, list) or not isinstance(between, str) or any(isinstance(item, dict) for item in value):
         raise TypeError
     return between.join(map(javascript_text, value))
