@@ -85,6 +85,11 @@ def test_cases_judge_as_promptfoo_did(tmp_path: Path) -> None:
         ("equals", True, {"exact": "true"}),
         ("starts-with", "a.", {"regex": r"\Aa\."}),
         ("regex", r"^\d$", {"regex": r"^\d$", "dialect": "javascript"}),
+        (
+            "is-json",
+            {"type": "integer", "nullable": True},
+            {"json_schema": {"$schema": DRAFT_7, "type": ["integer", "null"]}},
+        ),
         ("is-json", "title: {{x}}", {"json_schema": {"$schema": DRAFT_7, "title": "X"}}),
     ],
 )
@@ -115,6 +120,15 @@ def test_an_assertion_becomes_an_expectation(kind: str, value: Any, expectation:
         ("equals", "{{ x | join }}", "uses the filter 'join' on 'X'"),
         ("regex", "(?i)a", "has a group '(?i)'"),
         ("is-json", "a: [", "cannot be read"),
+        ("is-json", {"items": {"format": "date-time"}}, "judges by another rule"),
+        ("is-json", {"items": {"unheard": 1}}, "has the keyword 'unheard'"),
+        ("is-json", {"$ref": "#/a", "type": "object"}, "has more beside a $ref"),
+        ("is-json", {"if": {}}, "has 'if' without"),
+        ("is-json", {"enum": [1, 1.0]}, "lists a value twice"),
+        ("is-json", {"then": {}}, "without 'if'"),
+        ("is-json", {"additionalItems": False}, "without a list of 'items'"),
+        ("is-json", {"properties": {"a": {"pattern": "(?i)a"}}}, "is not for Python"),
+        ("is-json", {"$schema": "https://json-schema.org/draft/2020-12/schema"}, "promptfoo knows draft 7 only"),
     ],
 )
 def test_other_assertions_have_a_reason(kind: str, value: Any, reason: str) -> None:

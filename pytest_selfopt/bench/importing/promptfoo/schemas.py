@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.grading.json_schema import subschemas
+from pytest_selfopt.bench.importing.javascript import javascript_json
 from pytest_selfopt.bench.javascript_patterns import python_pattern
 
 _DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -16,7 +18,7 @@ _KEYWORDS = (
     *("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern"),
     *("maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required", "items", "additionalItems"),
     *("contains", "properties", "patternProperties", "additionalProperties", "dependencies", "propertyNames"),
-    *("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "format"),
+    *("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "format", "nullable"),
 )
 _BESIDE_A_REFERENCE = (
     "$ref",
@@ -29,8 +31,11 @@ _BESIDE_A_REFERENCE = (
     "$defs",
     "$schema",
 )
-_FORMATS = ("date", "time", "date-time", "ipv4", "ipv6", "uuid", "json-pointer", "relative-json-pointer")
-"""Those that Ajv and our grader judge alike."""
+_FORMATS = ("date", "ipv4", "ipv6", "json-pointer", "relative-json-pointer")
+"""Those that Ajv and our grader judge alike (but for dates of the year 0000)."""
+_HEX = "[0-9A-Fa-f]"
+_UUID = f"^([Uu][Rr][Nn]:[Uu][Uu][Ii][Dd]:)?{_HEX}{{8}}-({_HEX}{{4}}-){{3}}{_HEX}{{12}}$"
+"""What Ajv takes for a UUID."""
 
 
 def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +50,22 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     named = str(schema.get("$schema", _DRAFT_7)).removesuffix("#")
     if named != _DRAFT_7.removesuffix("#"):
         raise ValueError(f"its JSON Schema names {show(schema['$schema'])}, and promptfoo knows draft 7 only")
-    return {"$schema": _DRAFT_7, **schema}
+    translated = copy.deepcopy(schema)
+    for part in list(subschemas(translated)):
+        if part.pop("nullable", False):
+            part["type"] = _with_null(part["type"])
+        if part.get("format") == "uuid":
+            del part["format"]
+            part["allOf"] = [*part.get("allOf", ()), {"pattern": _UUID}]
+    return {"$schema": _DRAFT_7, **translated}
+
+
+def _with_null(types: Any) -> Any:
+    if isinstance(types, str):
+        types = [types]
+    if "null" in types:
+        return types
+    return [*types, "null"]
 
 
 def _problems(part: dict[str, Any]) -> Iterator[str]:
@@ -60,10 +80,15 @@ def _problems(part: dict[str, Any]) -> Iterator[str]:
         yield "has 'then' or 'else' without 'if', at which promptfoo ends in an error"
     if "additionalItems" in part and not isinstance(part.get("items"), list):
         yield "has 'additionalItems' without a list of 'items', at which promptfoo ends in an error"
+    if "nullable" in part and ("type" not in part or not isinstance(part["nullable"], bool)):
+        yield "has 'nullable' without 'type', at which promptfoo ends in an error"
+    members = part.get("enum")
+    if isinstance(members, list) and len(set(map(javascript_json, members))) < len(members):
+        yield "has an 'enum' that lists a value twice, at which promptfoo ends in an error"
     step = part.get("multipleOf", 1)
     if not isinstance(step, int) and not float(step).is_integer():
         yield f"has the multipleOf {step}, which JavaScript divides by with an error of rounding"
-    if part.get("format") is not None and part["format"] not in _FORMATS:
+    if part.get("format") is not None and part["format"] not in (*_FORMATS, "uuid"):
         yield f"has the format {show(part['format'])}, which promptfoo judges by another rule"
     yield from _wrong_patterns(part)
 
