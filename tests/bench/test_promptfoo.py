@@ -387,9 +387,14 @@ tests:
     assert "an assertion has no type" in imported.left_out[0]
 
 
-def test_a_default_elsewhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"c\.yaml: defaultTest is in another file, 'file://d\.yaml'"):
-        config(tmp_path, "prompts: [p]\ntests: [{assert: []}]\ndefaultTest: file://d.yaml\n")
+def test_a_default_may_be_in_a_file(tmp_path: Path) -> None:
+    text = "prompts: ['{{x}}']\ntests: [{}]\ndefaultTest: file://d.yaml\n"
+    with pytest.raises(
+        SuiteError, match=r"c\.yaml: defaultTest is in a file that does not exist, 'd\.yaml'; without it"
+    ):
+        config(tmp_path, text)
+    (tmp_path / "d.yaml").write_text("{vars: {x: y}, assert: [{type: equals, value: '{{x}}'}]}")
+    assert config(tmp_path, text).lines == [{"id": "test-1", "prompt": "y", "expect": {"exact": "y", "strict": True}}]
 
 
 WORDS = ["", "a", "file://a", "{{x}}", "{%", "not-", "assert-set", "contains", "contains-any", "regex", "is-json"]

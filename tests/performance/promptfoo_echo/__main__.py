@@ -2,8 +2,8 @@
 
 Configurations are drawn by a seed. The real promptfoo judges each with its provider `echo`, which replies what it is
 asked; the same file is imported, and the same replies are judged by the cases. It prints each difference, what was
-left out with how often, and the share of what was left out by the types of assertions. The status is 1 if a verdict or
-a prompt differs. Each configuration takes promptfoo a few seconds; promptfoo itself, which is installed from npm into a
+left out with how often, and the share of what was left out by the types of assertions. Regular expressions are drawn,
+too, and searched by Node.js and our grader. The status is 1 if a verdict, a prompt or a search differs. Each configuration takes promptfoo a few seconds; promptfoo itself, which is installed from npm into a
 temporary folder unless `--installed` names one, takes some minutes and 2 GB.
 """
 
@@ -26,10 +26,12 @@ from pytest_selfopt.bench.importing.imported import Imported
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.trial import Reply
 from tests.performance.promptfoo_echo.drawing import COMMON, CONFIGURATION, Drawn, DrawnTest, draw
+from tests.performance.promptfoo_echo.patterns import compare_patterns
 from tests.performance.promptfoo_echo.running import VERSION, Row, Unusable, find_node, install, judge
 
 SEED = 20_261_130
 NUMBER = 60
+PATTERNS = 4000
 RECORDED = Path(__file__).parents[2] / "bench" / "promptfoo_recorded"
 VERDICTS = "verdicts.json"
 ALONE = "these alone"
@@ -59,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=SEED, help=f"of what is drawn (default: {SEED})")
     parser.add_argument("--number", type=int, default=NUMBER, help=f"of configurations (default: {NUMBER})")
+    parser.add_argument("--patterns", type=int, default=PATTERNS, help=f"of regular expressions (default: {PATTERNS})")
     parser.add_argument("--installed", type=Path, help="folder into which promptfoo is installed, unless it is there")
     parser.add_argument(
         "--record", action="store_true", help="only write the verdicts that the unit tests compare with"
@@ -76,6 +79,8 @@ def main() -> None:
         if options.record:
             record(node, installed, temporary / "recorded")
             return
+        patterns = compare_patterns(node, options.seed, options.patterns)
+        figures.differences += patterns.differences
         for index in range(options.number):
             drawn = draw(f"{options.seed}-{index}")
             configuration = written(drawn, temporary / str(index))
@@ -84,6 +89,10 @@ def main() -> None:
             if sys.stderr.isatty():
                 print(f"\r{index + 1} of {options.number}", end="", file=sys.stderr, flush=True)
     show(figures, options.number)
+    print(f"{options.patterns} regular expressions, beside Node.js: {patterns.same} find the same, ", end="")
+    print(
+        f"{len(patterns.differences)} do not, {patterns.left_out} are left out, {patterns.refused} are none for either"
+    )
     sys.exit(bool(figures.differences))
 
 

@@ -267,6 +267,9 @@ class _Drawing:
         if chance.random() < 0.1:
             default["threshold"] = 0.5
         document["defaultTest"] = default
+        if chance.random() < 0.15:
+            self._drawn.files["default.yaml"] = yaml.safe_dump(default, allow_unicode=True)
+            document["defaultTest"] = "file://default.yaml"
 
     def _test(self) -> dict[str, Any]:
         chance = self._chance

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.importing.imported import Imported
 from pytest_selfopt.bench.importing.javascript import dated, javascript_key
+from pytest_selfopt.bench.importing.promptfoo.files import object_in
 from pytest_selfopt.bench.importing.promptfoo.prompts import Prompt, WrongPrompt, messages_of, read_prompts
 from pytest_selfopt.bench.importing.promptfoo.references import referenced
 from pytest_selfopt.bench.importing.promptfoo.scores import expectation_of
@@ -41,7 +42,7 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
         raise SuiteError(f"{path.name}: prompts: expected a text or a list of texts, got nothing")
     if not tests and not imported.left_out:
         raise SuiteError(f"{path.name}: tests: expected a list of tests, or the name of a file with tests, got nothing")
-    shared = _shared(document, path.name)
+    shared = _shared(document, path)
     refusals = Refusals(path.name)
     for prompt, test in itertools.product(prompts, tests):
         if imported.cases == limit:
@@ -214,14 +215,16 @@ def _document(path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _shared(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _shared(document: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """Return what all tests have in common."""
     shared = document.get("defaultTest")
+    if isinstance(shared, str):
+        try:
+            shared = object_in("defaultTest", shared, path.parent)
+        except ValueError as problem:
+            raise SuiteError(f"{path.name}: {problem}; without it no test is complete") from None
     if shared is None:
         return {}
     if not isinstance(shared, Mapping):
-        if isinstance(shared, str):
-            reason = f"defaultTest is in another file, {shared!r}, and without it no test is complete"
-            raise SuiteError(f"{name}: {reason}")
-        raise SuiteError(f"{name}: defaultTest: expected an object, got {show(shared)}")
+        raise SuiteError(f"{path.name}: defaultTest: expected an object, got {show(shared)}")
     return referenced(shared, document)

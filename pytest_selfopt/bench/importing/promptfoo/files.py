@@ -50,6 +50,18 @@ def value_in(kind: str, named: str, folder: Path) -> Any:
     raise ValueError(f"{whose} is in {show(named)}; files of values end with .json, .yaml, .yml or .txt")
 
 
+def object_in(whose: str, named: str, folder: Path) -> Any:
+    """Return what a file of YAML or JSON says; `whose` begins sentences about it.
+
+    Raises:
+        ValueError: with the reason, if it cannot be read.
+    """
+    path = _path(whose, named, folder)
+    if path.suffix not in (*_YAML, ".json"):
+        raise ValueError(f"{whose} is in another file, {named!r}, which is neither YAML nor JSON")
+    return _yaml(whose, path)
+
+
 def _path(whose: str, named: str, folder: Path) -> Path:
     name = named.removeprefix(_FILE)
     suffix = PurePosixPath(name.partition(":")[0]).suffix.lower()

@@ -80,6 +80,11 @@ def _problems(part: dict[str, Any]) -> Iterator[str]:
         yield "has 'then' or 'else' without 'if', at which promptfoo ends in an error"
     if "additionalItems" in part and not isinstance(part.get("items"), list):
         yield "has 'additionalItems' without a list of 'items', at which promptfoo ends in an error"
+    yield from _wrong_values(part)
+    yield from _wrong_patterns(part)
+
+
+def _wrong_values(part: dict[str, Any]) -> Iterator[str]:
     if "nullable" in part and ("type" not in part or not isinstance(part["nullable"], bool)):
         yield "has 'nullable' without 'type', at which promptfoo ends in an error"
     members = part.get("enum")
@@ -90,7 +95,6 @@ def _problems(part: dict[str, Any]) -> Iterator[str]:
         yield f"has the multipleOf {step}, which JavaScript divides by with an error of rounding"
     if part.get("format") is not None and part["format"] not in (*_FORMATS, "uuid"):
         yield f"has the format {show(part['format'])}, which promptfoo judges by another rule"
-    yield from _wrong_patterns(part)
 
 
 def _wrong_patterns(part: dict[str, Any]) -> Iterator[str]:
