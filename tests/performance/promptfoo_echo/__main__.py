@@ -1,10 +1,11 @@
 """Whether imported cases judge as promptfoo does: `python -m tests.performance.promptfoo_echo`, by hand.
 
 Configurations are drawn by a seed. The real promptfoo judges each with its provider `echo`, which replies what it is
-asked; the same file is imported, and the same replies are judged by the cases. It prints each difference, what was
-left out with how often, and the share of what was left out by the types of assertions. Regular expressions are drawn,
-too, and searched by Node.js and our grader. The status is 1 if a verdict, a prompt or a search differs. Each configuration takes promptfoo a few seconds; promptfoo itself, which is installed from npm into a
-temporary folder unless `--installed` names one, takes some minutes and 2 GB.
+asked; the same file is imported, and the same replies are judged by the cases. It prints each difference, how often
+what was left out, and the share of that by the types of assertions. Regular expressions are drawn, too, and searched by
+Node.js and by our grader. The status is 1 if a verdict, a prompt or a search differs. Each configuration takes
+promptfoo a few seconds; promptfoo itself, which npm installs into a temporary folder unless `--installed` names one,
+takes some minutes and 2 GB.
 """
 
 from __future__ import annotations

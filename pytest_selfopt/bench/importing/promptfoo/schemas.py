@@ -56,7 +56,10 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
             part["type"] = _with_null(part["type"])
         if part.get("format") == "uuid":
             del part["format"]
-            part["allOf"] = [*part.get("allOf", ()), {"pattern": _UUID}]
+            others = part.get("allOf")
+            if not isinstance(others, list):
+                others = []
+            part["allOf"] = [*others, {"pattern": _UUID}]
     return {"$schema": _DRAFT_7, **translated}
 
 
