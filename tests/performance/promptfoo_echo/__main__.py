@@ -26,9 +26,10 @@ from pytest_selfopt.bench.importing import import_from
 from pytest_selfopt.bench.importing.imported import Imported
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.trial import Reply
-from tests.performance.promptfoo_echo.drawing import COMMON, CONFIGURATION, Drawn, DrawnTest, draw
+from tests.performance.promptfoo_echo.drawing import CONFIGURATION, Drawn, DrawnTest, draw
 from tests.performance.promptfoo_echo.patterns import compare_patterns
 from tests.performance.promptfoo_echo.running import VERSION, Row, Unusable, find_node, install, judge
+from tests.performance.promptfoo_echo.samples import COMMON
 
 SEED = 20_261_130
 NUMBER = 60
@@ -47,6 +48,7 @@ class Figures:
     same: int = 0
     passed: int = 0
     differences: list[str] = field(default_factory=list)
+
     errors: int = 0
     """Tests that end in an error in promptfoo, and that are left out."""
     left_out: int = 0
@@ -55,6 +57,11 @@ class Figures:
     drawn: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     """By type of assertion, tests with one that promptfoo judges; those of them that are left out."""
+
+    def differ(self, sentence: str) -> None:
+        """Note a difference, and print it."""
+        self.differences.append(sentence)
+        print(f"DIFFERENT: {sentence}", flush=True)
 
 
 def main() -> None:
@@ -81,7 +88,8 @@ def main() -> None:
             record(node, installed, temporary / "recorded")
             return
         patterns = compare_patterns(node, options.seed, options.patterns)
-        figures.differences += patterns.differences
+        for difference in patterns.differences:
+            figures.differ(difference)
         for index in range(options.number):
             drawn = draw(f"{options.seed}-{index}")
             configuration = written(drawn, temporary / str(index))
@@ -134,12 +142,12 @@ def compare(index: int, drawn: Drawn, rows: dict[tuple[int, int], Row], configur
                 known += case is not None
                 place = f"configuration {index}, test {number}.{combination + 1}, prompt {prompt + 1}"
                 if row is None:
-                    figures.differences.append(f"{place}: promptfoo has no such test")
+                    figures.differ(f"{place}: promptfoo has no such test")
                 else:
                     count(place, test, row, case, figures, imported.left_out)
         first += test.combinations
     if known != len(cases) or len(rows) != first * drawn.prompts:
-        figures.differences.append(f"configuration {index}: {len(cases)} cases of {known} tests, {len(rows)} rows")
+        figures.differ(f"configuration {index}: {len(cases)} cases of {known} tests, {len(rows)} rows")
 
 
 def cases_of(imported: Imported, folder: Path) -> list[Case]:
@@ -176,15 +184,15 @@ def count(place: str, test: DrawnTest, row: Row, case: Case | None, figures: Fig
             figures.reasons[reason_of(test, left_out)] += 1
         return
     if row.error:
-        figures.differences.append(f"{place}: promptfoo ends in an error ({row.error}), the case is carried over")
+        figures.differ(f"{place}: promptfoo ends in an error ({row.error}), the case is carried over")
         return
     asked = case.prompt
     judgement = case.judge(Reply(text=row.asked))
     if asked != row.asked:
-        figures.differences.append(f"{place}: promptfoo asks {row.asked!a}, the case asks {asked!a}")
+        figures.differ(f"{place}: promptfoo asks {row.asked!a}, the case asks {asked!a}")
     elif judgement.passed != row.passed:
         verdicts = f"promptfoo says {row.passed} of {row.asked!a}, the case {judgement.passed}"
-        figures.differences.append(f"{place}: {verdicts}: {case.expect.to_json()!a}")
+        figures.differ(f"{place}: {verdicts}: {case.expect.to_json()!a}")
     else:
         figures.same += 1
         figures.passed += row.passed
@@ -201,8 +209,6 @@ def reason_of(test: DrawnTest, left_out: list[str]) -> str:
 
 def show(figures: Figures, number: int) -> None:
     """Print all figures."""
-    for difference in figures.differences:
-        print(f"DIFFERENT: {difference}")
     judged = figures.same + len(figures.differences)
     whole = judged + figures.left_out
     print(f"promptfoo {VERSION}, {number} configurations, {whole + figures.errors} tests with a prompt")
