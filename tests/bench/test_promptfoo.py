@@ -226,6 +226,16 @@ tests:
     ]
 
 
+def test_a_filled_text_may_be_a_chat(tmp_path: Path) -> None:
+    text = """
+prompts: ['[{"role": "user", "content": {{ x | dump }}}]', "{{y}}"]
+tests: [{vars: {x: 'a "b"', y: "- role: user"}, assert: [{type: equals, value: a}]}]
+"""
+    imported = config(tmp_path, text)
+    assert imported.lines[0]["messages"] == [{"role": "user", "content": 'a "b"'}]
+    assert imported.left_out == ["c.yaml: tests[0] with prompts[1]: its prompt becomes a chat in YAML"]
+
+
 def test_prompts_may_be_in_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("One {{x}}.\r\n---\r\n\r\nTwo {{x}}.\n")
     (tmp_path / "b.md").write_text("# Ask\n---\n{{x}}\n")

@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ from tests.performance.promptfoo_echo.samples import COMMON
 SEED = 20_261_130
 NUMBER = 60
 PATTERNS = 4000
+TOGETHER = 10
+"""Configurations that one process of promptfoo judges."""
 RECORDED = Path(__file__).parents[2] / "bench" / "promptfoo_recorded"
 VERDICTS = "verdicts.json"
 ALONE = "these alone"
@@ -90,13 +93,10 @@ def main() -> None:
         patterns = compare_patterns(node, options.seed, options.patterns)
         for difference in patterns.differences:
             figures.differ(difference)
-        for index in range(options.number):
-            drawn = draw(f"{options.seed}-{index}")
-            configuration = written(drawn, temporary / str(index))
-            rows = judge(node, installed, configuration)
-            compare(index, drawn, rows, configuration, figures)
-            if sys.stderr.isatty():
-                print(f"\r{index + 1} of {options.number}", end="", file=sys.stderr, flush=True)
+        for first in range(0, options.number, TOGETHER):
+            numbers = range(first, min(first + TOGETHER, options.number))
+            compare_all(numbers, options.seed, node, installed, temporary, figures)
+            print(f"{numbers[-1] + 1} of {options.number}", file=sys.stderr, flush=True)
     show(figures, options.number)
     print(f"{options.patterns} regular expressions, beside Node.js: {patterns.same} find the same, ", end="")
     print(
@@ -108,7 +108,7 @@ def main() -> None:
 def record(node: Path, installed: Path, folder: Path) -> None:
     """Write what each test of the recorded configuration asks, and promptfoo's verdict; null for an error."""
     shutil.copytree(RECORDED, folder)
-    rows = judge(node, installed, folder / CONFIGURATION)
+    rows = next(judge(node, installed, [folder / CONFIGURATION]))
     verdicts: list[tuple[str, bool | None]] = []
     for place in sorted(rows):
         row = rows[place]
@@ -126,6 +126,15 @@ def written(drawn: Drawn, folder: Path) -> Path:
     for name, text in drawn.files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
     return folder / CONFIGURATION
+
+
+def compare_all(numbers: Sequence[int], seed: int, node: Path, installed: Path, folder: Path, figures: Figures) -> None:
+    """Compare the configurations with these numbers, which one process of promptfoo judges."""
+    drawn = [draw(f"{seed}-{number}") for number in numbers]
+    configurations = [written(one, folder / str(number)) for number, one in zip(numbers, drawn, strict=True)]
+    judged = judge(node, installed, configurations)
+    for number, one, configuration, rows in zip(numbers, drawn, configurations, judged, strict=True):
+        compare(number, one, rows, configuration, figures)
 
 
 def compare(index: int, drawn: Drawn, rows: dict[tuple[int, int], Row], configuration: Path, figures: Figures) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 
 VERSION = "0.123.1"
 OLDEST_NODE = (22, 22)
-_ENTRY = "node_modules/promptfoo/dist/src/entrypoint.js"
+_ENTRY = "node_modules/promptfoo/dist/src/main.js"
+_SCRIPT = Path(__file__).with_name("together.mjs")
+_RESULTS = "results.json"
 _WITHOUT_NETWORK = {
     "PROMPTFOO_DISABLE_TELEMETRY": "1",
     "PROMPTFOO_DISABLE_UPDATE": "1",
@@ -85,27 +88,27 @@ def install(node: Path, folder: Path) -> None:
         raise Unusable(f"npm could not install promptfoo {VERSION}:\n{done.stderr[-2000:]}")
 
 
-def judge(node: Path, installed: Path, configuration: Path) -> dict[tuple[int, int], Row]:
-    """Return promptfoo's rows by the numbers of test and prompt.
+def judge(node: Path, installed: Path, configurations: Sequence[Path]) -> Iterator[dict[tuple[int, int], Row]]:
+    """Yield promptfoo's rows of each configuration, by the numbers of test and prompt; each has its own folder.
 
     Raises:
-        ValueError: if it refuses the configuration, with the end of what it said.
+        ValueError: if it refuses a configuration, with the end of what it said.
     """
-    folder = configuration.parent
-    results = folder / "results.json"
-    command = [*_NICE, str(node), str(installed / _ENTRY), "eval", "-c", configuration.name, "--no-cache", "--no-write"]
+    name = configurations[0].name
+    folders = [str(configuration.parent) for configuration in configurations]
     done = subprocess.run(
-        [*command, "--no-progress-bar", "--no-table", "-o", results.name],
-        cwd=folder,
-        env={**os.environ, **_WITHOUT_NETWORK, "PROMPTFOO_CONFIG_DIR": str(folder / "state"), "PATH": _path(node)},
+        [*_NICE, str(node), str(_SCRIPT), str(installed / _ENTRY), name, _RESULTS, *folders],
+        env={**os.environ, **_WITHOUT_NETWORK, "PROMPTFOO_CONFIG_DIR": f"{folders[0]}/state", "PATH": _path(node)},
         capture_output=True,
         text=True,
         check=False,
     )
-    if not results.exists():
-        raise ValueError(f"promptfoo refuses the configuration: {(done.stdout + done.stderr)[-2000:]}")
-    rows = json.loads(results.read_text(encoding="utf-8"))["results"]["results"]
-    return {(row["testIdx"], row["promptIdx"]): _row(row) for row in rows}
+    for folder in folders:
+        results = Path(folder) / _RESULTS
+        if not results.exists():
+            raise ValueError(f"promptfoo ended at {folder}: {(done.stdout + done.stderr)[-2000:]}")
+        rows = json.loads(results.read_text(encoding="utf-8"))["results"]["results"]
+        yield {(row["testIdx"], row["promptIdx"]): _row(row) for row in rows}
 
 
 def _row(row: dict[str, Any]) -> Row:

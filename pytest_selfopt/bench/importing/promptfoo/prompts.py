@@ -96,14 +96,29 @@ def messages_of(prompt: Prompt, affixes: Mapping[str, Any], variables: Variables
     if isinstance(chat, dict | str):
         raise WrongPrompt(f"{_WHAT} is JSON, but no list of messages")
     if not isinstance(chat, list):
-        return {"prompt": variables.fill_prompt(text, _WHAT)}
+        return _filled(text, variables)
     messages: list[dict[str, str]] = []
     for message in chat:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        if not _is_message(message):
             raise WrongPrompt(f"{_WHAT} has a message that is no text (images and calls cannot be imported)")
         content = variables.fill(message["content"], _WHAT)
         messages.append({"role": _role(message), "content": content})
     return {"messages": messages}
+
+
+def _filled(text: str, variables: Variables) -> dict[str, Any]:
+    """Fill a text, which may become a chat in JSON: promptfoo's providers look for one in what they ask."""
+    asked = variables.fill_prompt(text, _WHAT)
+    if asked.lstrip().startswith("- role:"):
+        raise ValueError(f"{_WHAT} becomes a chat in YAML")
+    chat = _json(asked)
+    if isinstance(chat, list) and chat and all(map(_is_message, chat)):
+        return {"messages": [{"role": _role(message), "content": message["content"]} for message in chat]}
+    return {"prompt": asked}
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and "role" in value and isinstance(value.get("content"), str)
 
 
 def _affix(affixes: Mapping[str, Any], name: str) -> str:
