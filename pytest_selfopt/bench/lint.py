@@ -20,6 +20,7 @@ from pytest_selfopt.bench.grading.meaning import (
     needs_call,
     simple_parts,
 )
+from pytest_selfopt.bench.grading.patterns import for_python
 from pytest_selfopt.bench.grading.tool_calls import (
     ExpectedCall,
     Schema,
@@ -194,7 +195,7 @@ def _patterns(case: Case) -> Iterator[tuple[str, str]]:
     """Yield each regular expression as it is written, and as Python reads it."""
     for part in simple_parts(case.expect):
         if isinstance(part, Regex):
-            yield part.pattern, part.pattern
+            yield part.pattern, for_python(part.pattern, part.dialect)
         elif isinstance(part, JsonSchema):
             for pattern in patterns_in(part.schema):
                 yield pattern, schema_pattern(pattern)

@@ -55,6 +55,35 @@ def test_a_wrong_text_shows_the_expected_one(expect: dict[str, Any], text: str, 
     assert reason in judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("expect", "text", "other"),
+    [
+        ({"exact": "a b"}, "a b", "a\u00a0b"),
+        ({"exact": "a"}, "a", "a\n"),
+        ({"exact": "straße", "ignore_case": True}, "STRAßE", "STRASSE"),
+        ({"contains": ["don't"], "ignore_case": False}, "I don't", "I don’t"),
+        ({"contains_any": ["cafe", "x"], "ignore_case": True}, "Cafe\u0301", "Café"),
+        ({"json_schema": {}}, " {}\n", "```json\n{}\n```"),
+    ],
+)
+def test_strict_texts_are_compared_as_they_are(expect: dict[str, Any], text: str, other: str) -> None:
+    expectation = expectation_from_json({**expect, "strict": True})
+    assert expectation.to_json() == {**expect, "strict": True}
+    assert expectation.judge(Reply(text=text)).passed
+    assert not expectation.judge(Reply(text=other)).passed
+
+
+def test_a_pattern_may_be_of_javascript() -> None:
+    value = {"regex": r"^\d..$", "dialect": "javascript"}
+    expectation = expectation_from_json(value)
+    assert expectation.to_json() == value
+    assert expectation.judge(Reply(text="1😀")).passed
+    assert not expectation.judge(Reply(text="١😀")).passed
+    for wrong, reason in (({**value, "dialect": "perl"}, "dialect"), ({**value, "regex": "(?i)a"}, "has a group")):
+        with pytest.raises(ValueError, match=reason):
+            expectation_from_json(wrong)
+
+
 def test_an_attempted_call_is_no_restraint() -> None:
     reply = Reply(text='{"tool": "f", "argum', undecodable="looks like a tool call but is not valid JSON")
     for expect in ({"call": {"name": "f"}}, {"no_call": True}):

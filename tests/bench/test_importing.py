@@ -53,18 +53,22 @@ def test_promptfoo_tests_become_cases_or_are_listed(tmp_path: Path) -> None:
     (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
     imported = import_from("promptfoo", tmp_path / "promptfooconfig.yaml")
     cases = {case.id: case for case in read(imported.lines, tmp_path)}
-    assert list(cases) == ["test-1", "test-2", "test-7", "test-8"]
+    assert list(cases) == ["test-1", "test-2", "test-5", "test-7", "test-8"]
     assert cases["test-1"].prompt == "Translate to French: cheese"
-    assert cases["test-1"].expect.to_json() == {"contains": ["fromage", "le"], "ignore_case": True}
-    assert cases["test-2"].expect.to_json() == {"exact": "pain"}
-    assert cases["test-7"].expect.to_json() == {"regex": "^conf"}
+    assert cases["test-1"].expect.to_json() == {
+        "contains": ["fromage", "le"],
+        "ignore_case": True,
+        "strict": True,
+    }
+    assert cases["test-2"].expect.to_json() == {"exact": "pain", "strict": True}
+    assert cases["test-5"].prompt == "Translate to French: "
+    assert cases["test-7"].expect.to_json() == {"regex": "^conf", "dialect": "javascript"}
     assert cases["test-8"].prompt == "Translate to French: no"
     assert cases["test-8"].judge(Reply(text="non")).passed
     assert not cases["test-8"].judge(Reply(text="non, sorry")).passed
     assert [one.partition(": ")[2] for one in imported.left_out] == [
         "tests[2]: the assertion 'llm-rubric' needs a model, a program or a metric that cases do not have",
-        "tests[3]: the variable 'word' is in another file, 'file://words.txt'",
-        "tests[4]: the variable 'word' has no value in this file",
+        "tests[3]: the variable 'word' is in a file that does not exist, 'words.txt'",
         "tests[5]: it asserts nothing",
         "prompts[1]: there is no file 'file://prompt.txt'",
     ]
@@ -130,8 +134,8 @@ def test_cases_and_omissions_use_separate_streams(tmp_path: Path) -> None:
     command = [warm.python(), "-m", "pytest_selfopt.cli", "import", "promptfoo", "promptfooconfig.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
-    assert len(read([json.loads(line) for line in done.stdout.splitlines()], tmp_path)) == 4
+    assert len(read([json.loads(line) for line in done.stdout.splitlines()], tmp_path)) == 5
     assert "left out: promptfooconfig.yaml: tests[2]: the assertion 'llm-rubric'" in done.stderr
-    assert done.stderr.splitlines()[-1] == "4 cases, 5 left out"
+    assert done.stderr.splitlines()[-1] == "5 cases, 4 left out"
     wrong = subprocess.run([*command[:-2], "bfcl", "nowhere", "--category", "simple"], capture_output=True, text=True)
     assert (wrong.returncode, "contains none of BFCL_v4_simple_python.json" in wrong.stderr) == (4, True)

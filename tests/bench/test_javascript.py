@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.bench.grading.patterns import JAVASCRIPT, search
 from pytest_selfopt.bench.importing.javascript import javascript_text
 from pytest_selfopt.bench.javascript_patterns import python_pattern
 
@@ -59,18 +60,27 @@ def test_numbers_keep_their_value(value: float) -> None:
         (r"\Z\e", ["Ze"], [""]),
         (r"\ud83d\ude00", ["😀"], [""]),
         (r"^[\s\S]+$", ["a\n"], [""]),
+        ("^.$", ["é"], ["😀"]),
+        ("^[😀]{2}$", ["😀"], ["😀😀"]),
+        (r"^\u{2}\p{2}$", ["uupp"], ["\x02"]),
+        (r"^(a)?b\1$", ["b", "aba"], ["ba"]),
+        (r"^\cJ\x$", ["\nx"], ["Jx"]),
+        (r"\B", [""], ["a"]),
     ],
 )
 def test_patterns_find_the_same(pattern: str, found: list[str], missed: list[str]) -> None:
-    translated = python_pattern(pattern)
     for text in found:
-        assert re.search(translated, text)
+        assert search(pattern, text, JAVASCRIPT)
     for text in missed:
-        assert not re.search(translated, text)
+        assert not search(pattern, text, JAVASCRIPT)
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?i)a", "(?P<n>a)", "a++", "(?>a)", r"\p{L}", "[a", "(?<=a+)b", r"\012", "(", "\\"]
+    "pattern",
+    [
+        *("(?i)a", "(?P<n>a)", "a++", "(?>a)", r"\c1", "[a", "(?<=a+)b", r"\012", "(", "\\"),
+        *("(?:(a)|b)*\\1", "(a\\1)", "(?<=a)*", r"\B+"),
+    ],
 )
 def test_other_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="the pattern"):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded, is_interruptible
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
-from pytest_selfopt.bench.grading.folding import fold
+from pytest_selfopt.bench.grading.folding import comparable
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_by, problem_in, validator_of
+from pytest_selfopt.bench.grading.json_schema import Form, patterns_in, problem_by, problem_in, validator_of
 from pytest_selfopt.bench.grading.judgement import (
     RIGHT,
     BrokenGrader,
@@ -115,74 +115,81 @@ class AnyCall:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The text equals one of these, folded, apart from white space at both ends."""
+    """The text equals one of these, folded, apart from white space at both ends; as they are if `strict`."""
 
     texts: tuple[str, ...]
     ignore_case: bool = False
+    strict: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the texts."""
-        got = _folded(reply.text, ignore_case=self.ignore_case).strip()
-        right = [_folded(text, ignore_case=self.ignore_case).strip() for text in self.texts]
-        return _text(reply, passed=got in right, expected=f"exactly {_or(self.texts)}")
+        got = self._comparable(reply.text)
+        return _text(reply, passed=got in map(self._comparable, self.texts), expected=f"exactly {_or(self.texts)}")
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
         value: dict[str, Json] = {"exact": list(self.texts)}
         if len(self.texts) == 1:
             value["exact"] = self.texts[0]
-        if self.ignore_case:
-            value["ignore_case"] = True
-        return value
+        return value | _set(ignore_case=self.ignore_case, strict=self.strict)
+
+    def _comparable(self, text: str) -> str:
+        text = comparable(text, ignore_case=self.ignore_case, strict=self.strict)
+        if self.strict:
+            return text
+        return text.strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """The text contains all of these parts, all of them folded."""
+    """The text contains all of these parts, all of them folded; as they are if `strict`."""
 
     parts: tuple[str, ...]
     ignore_case: bool = False
+    strict: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Name the first part that is missing."""
-        text = _folded(reply.text, ignore_case=self.ignore_case)
+        text = comparable(reply.text, ignore_case=self.ignore_case, strict=self.strict)
         for part in self.parts:
-            if _folded(part, ignore_case=self.ignore_case) not in text:
+            if comparable(part, ignore_case=self.ignore_case, strict=self.strict) not in text:
                 return _text(reply, passed=False, expected=f"{show(part)} in the text")
         return _text(reply, passed=True, expected="")
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
         parts: list[Json] = list(self.parts)
-        return {"contains": parts, "ignore_case": self.ignore_case}
+        return {"contains": parts, "ignore_case": self.ignore_case, **_set(strict=self.strict)}
 
 
 @dataclass(frozen=True, slots=True)
 class ContainsAny:
-    """The text contains one of these parts at least, all of them folded."""
+    """The text contains one of these parts at least, all of them folded; as they are if `strict`."""
 
     parts: tuple[str, ...]
     ignore_case: bool = False
+    strict: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Look for one part after the other."""
-        text = _folded(reply.text, ignore_case=self.ignore_case)
+        text = comparable(reply.text, ignore_case=self.ignore_case, strict=self.strict)
         for part in self.parts:
-            if _folded(part, ignore_case=self.ignore_case) in text:
+            if comparable(part, ignore_case=self.ignore_case, strict=self.strict) in text:
                 return _text(reply, passed=True, expected="")
         return _text(reply, passed=False, expected=f"{_or(self.parts)} in the text")
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
         parts: list[Json] = list(self.parts)
-        return {"contains_any": parts, "ignore_case": self.ignore_case}
+        return {"contains_any": parts, "ignore_case": self.ignore_case, **_set(strict=self.strict)}
 
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The pattern is found somewhere in the text."""
+    """The pattern is found somewhere in the text; it is one of Python, or of the `dialect` "javascript"."""
 
     pattern: str
+    dialect: str = ""
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Search the text.
@@ -191,13 +198,15 @@ class Regex:
             SlowGrader: if the search takes longer than `LIMIT_S`.
         """
         try:
-            matched = found(self.pattern, reply.text)
+            matched = found(self.pattern, reply.text, self.dialect)
         except TooSlow:
             raise _slow(f"the regular expression {show(self.pattern)}", reply, LIMIT_S, _NO_REPETITIONS) from None
         return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
+        if self.dialect:
+            return {"regex": self.pattern, "dialect": self.dialect}
         return {"regex": self.pattern}
 
 
@@ -244,9 +253,10 @@ class Number:
 
 @dataclass(frozen=True)
 class JsonSchema:
-    """The text is JSON (also inside a code fence) that satisfies this JSON Schema."""
+    """The text is JSON (also inside a code fence, unless `strict`) that satisfies this JSON Schema."""
 
     schema: dict[str, Json]
+    strict: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Name the first problem and its place.
@@ -265,14 +275,17 @@ class JsonSchema:
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"json_schema": self.schema}
+        return {"json_schema": self.schema, **_set(strict=self.strict)}
 
     def _problem(self, reply: Reply) -> str | None:
+        form: Form = "fenced"
+        if self.strict:
+            form = "whole"
         seconds = LIMIT_S + _CHARACTER_S * len(reply.text)
         try:
             if is_interruptible():
-                return bounded(problem_by, self._validator, reply.text, seconds=seconds)
-            return bounded(problem_in, self.schema, reply.text, seconds=seconds)
+                return bounded(problem_by, self._validator, reply.text, form, seconds=seconds)
+            return bounded(problem_in, self.schema, reply.text, form, seconds=seconds)
         except TooSlow:
             what = f"the JSON Schema {show(self.schema)}"
             raise _slow(what, reply, seconds, self._remedy()) from None
@@ -359,11 +372,9 @@ def _misfit(reply: Reply, reason: str) -> Judgement:
     return wrong(reason)
 
 
-def _folded(text: str, *, ignore_case: bool) -> str:
-    folded = fold(text)
-    if ignore_case:
-        return folded.casefold()
-    return folded
+def _set(**flags: bool) -> dict[str, Json]:
+    """Return the flags that are set."""
+    return {name: True for name, flag in flags.items() if flag}
 
 
 def _or(texts: Sequence[str]) -> str:

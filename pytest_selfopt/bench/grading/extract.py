@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -26,14 +25,21 @@ NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
 
 
-def json_in(text: str) -> Any:
-    """Parse the whole text as JSON, or else the first code fence that is; `NO_JSON` if neither is."""
-    for candidate in itertools.chain([text], _fenced(text), _INLINE.findall(text)):
+def json_in(text: str, *, fenced: bool = True) -> Any:
+    """Parse the whole text as JSON, or else, if `fenced`, the first code fence that is; `NO_JSON` if neither is."""
+    for candidate in _candidates(text, fenced=fenced):
         try:
             return _DECODER.decode(candidate)
         except (ValueError, RecursionError):
             continue
     return NO_JSON
+
+
+def _candidates(text: str, *, fenced: bool) -> Iterator[str]:
+    yield text
+    if fenced:
+        yield from _fenced(text)
+        yield from _INLINE.findall(text)
 
 
 def _fenced(text: str) -> Iterator[str]:

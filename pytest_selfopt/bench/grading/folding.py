@@ -56,3 +56,18 @@ def _marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
     # because sets of single signs beyond U+FFFF are slow.
     mark = f"[{marks}\u0f73\u0f75\u0f81\U000101fd-\U0001e94a]"
     return re.compile(mark), re.compile(f"((?s:.)?{mark}{{{_MOST_MARKS + 1},}})")
+
+
+def comparable(text: str, *, ignore_case: bool, strict: bool) -> str:
+    """Return the form in which a text of an expectation is compared with that of a reply.
+
+    If `strict`, a text is compared as it is, or in lower case.
+    """
+    if strict and ignore_case:
+        return text.lower()
+    if strict:
+        return text
+    folded = fold(text)
+    if ignore_case:
+        return folded.casefold()
+    return folded

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show
 from pytest_selfopt.bench.dialects import dialect_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jsonschema import FormatChecker, SchemaError, ValidationError
     from jsonschema.protocols import Validator
 
+Form: TypeAlias = Literal["fenced", "whole"]
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are no schemas."""
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -28,14 +29,17 @@ _MISSPELLED = 0.8
 """The likeness (by difflib) from which an unknown format was meant to be a known one."""
 
 
-def problem_in(schema: dict[str, Json], text: str) -> str | None:
-    """Return where and why the JSON in a text does not satisfy a schema, empty if it does; None without JSON."""
-    return problem_by(validator_of(schema), text)
+def problem_in(schema: dict[str, Json], text: str, form: Form = "fenced") -> str | None:
+    """Return where and why the JSON in a text does not satisfy a schema, empty if it does; None without JSON.
+
+    The form "whole" is that of a text that is JSON without a code fence.
+    """
+    return problem_by(validator_of(schema), text, form)
 
 
-def problem_by(validator: Validator, text: str) -> str | None:
+def problem_by(validator: Validator, text: str, form: Form = "fenced") -> str | None:
     """Return what `problem_in` does, by the validator of the schema."""
-    value = json_in(text)
+    value = json_in(text, fenced=form == "fenced")
     if value is NO_JSON:
         return None
     return _first_problem(validator, value)

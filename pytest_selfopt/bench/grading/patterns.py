@@ -7,6 +7,10 @@ import warnings
 from functools import lru_cache
 
 from pytest_selfopt.bench.grading.bounded import bounded
+from pytest_selfopt.bench.javascript_patterns import python_pattern, units
+
+JAVASCRIPT = "javascript"
+"""The dialect of patterns that are JavaScript's."""
 
 _CHEAP_STEPS = 1_000_000
 _POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{[0-9,]+\})\+")
@@ -33,20 +37,35 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise ValueError(str(problem)) from None
 
 
-def found(pattern: str, text: str) -> bool:
+@lru_cache(maxsize=512)
+def for_python(pattern: str, dialect: str = "") -> str:
+    """Return a pattern of a dialect as Python has to read it; it is one of Python if the dialect is empty.
+
+    Raises:
+        ValueError: if it is not a regular expression of that dialect, or Python cannot say it, with the reason.
+    """
+    if dialect == JAVASCRIPT:
+        pattern = python_pattern(pattern)
+    compiled(pattern)
+    return pattern
+
+
+def found(pattern: str, text: str, dialect: str = "") -> bool:
     """Whether a pattern is found in a text.
 
     Raises:
         TooSlow: if the search takes too long.
     """
-    if _is_cheap(pattern, len(text)):
-        return search(pattern, text)
-    return bounded(search, pattern, text)
+    if _is_cheap(for_python(pattern, dialect), len(text)):
+        return search(pattern, text, dialect)
+    return bounded(search, pattern, text, dialect)
 
 
-def search(pattern: str, text: str) -> bool:
+def search(pattern: str, text: str, dialect: str = "") -> bool:
     """Whether a pattern is found in a text, however long that takes."""
-    return compiled(pattern).search(text) is not None
+    if dialect == JAVASCRIPT:
+        text = units(text)
+    return compiled(for_python(pattern, dialect)).search(text) is not None
 
 
 def _is_cheap(pattern: str, length: int) -> bool:

@@ -25,7 +25,7 @@ from pytest_selfopt.bench.grading.expect import (
 from pytest_selfopt.bench.grading.json_schema import check_schema
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
 from pytest_selfopt.bench.grading.numbers import LOCALES
-from pytest_selfopt.bench.grading.patterns import compiled
+from pytest_selfopt.bench.grading.patterns import JAVASCRIPT, for_python
 from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
@@ -200,15 +200,15 @@ def _read_any_call(value: Mapping[str, Any]) -> AnyCall:
 
 
 def _read_exact(value: Mapping[str, Any]) -> Exact:
-    return Exact(_strings(value, "exact"), _flag(value, "ignore_case"))
+    return Exact(_strings(value, "exact"), _flag(value, "ignore_case"), _flag(value, "strict"))
 
 
 def _read_contains(value: Mapping[str, Any]) -> Contains:
-    return Contains(_filled(value, "contains"), _flag(value, "ignore_case"))
+    return Contains(_filled(value, "contains"), _flag(value, "ignore_case"), _flag(value, "strict"))
 
 
 def _read_contains_any(value: Mapping[str, Any]) -> ContainsAny:
-    return ContainsAny(_filled(value, "contains_any"), _flag(value, "ignore_case"))
+    return ContainsAny(_filled(value, "contains_any"), _flag(value, "ignore_case"), _flag(value, "strict"))
 
 
 def _filled(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -266,12 +266,15 @@ def _part(value: Any, place: str) -> Expectation:
 
 def _read_regex(value: Mapping[str, Any]) -> Regex:
     pattern = _string(value, "regex")
+    dialect = value.get("dialect", "")
+    if "dialect" in value and dialect != JAVASCRIPT:
+        raise mistaken("expect.dialect", f"{JAVASCRIPT!r}, or nothing for Python's", dialect)
     try:
-        compiled(pattern)
+        for_python(pattern, dialect)
     except ValueError as problem:
         reason = f"{show(pattern)} is not a valid regular expression: {problem}"
         raise ValueError(f"expect.regex: {reason}") from None
-    return Regex(pattern)
+    return Regex(pattern, dialect)
 
 
 def _read_number(value: Mapping[str, Any]) -> Number:
@@ -312,7 +315,7 @@ def _read_json_schema(value: Mapping[str, Any]) -> JsonSchema:
         check_schema(schema)
     except ValueError as problem:
         raise ValueError(f"expect.json_schema: {problem}") from None
-    return JsonSchema(schema)
+    return JsonSchema(schema, _flag(value, "strict"))
 
 
 def _is_finite(number: float) -> bool:
@@ -345,12 +348,12 @@ _READERS: dict[str, tuple[_Reader, tuple[str, ...]]] = {
     "calls": (_read_calls, ("in_order", "tolerance", "strict")),
     "no_call": (_read_no_call, ()),
     "any_call": (_read_any_call, ()),
-    "exact": (_read_exact, ("ignore_case",)),
-    "contains": (_read_contains, ("ignore_case",)),
-    "contains_any": (_read_contains_any, ("ignore_case",)),
-    "regex": (_read_regex, ()),
+    "exact": (_read_exact, ("ignore_case", "strict")),
+    "contains": (_read_contains, ("ignore_case", "strict")),
+    "contains_any": (_read_contains_any, ("ignore_case", "strict")),
+    "regex": (_read_regex, ("dialect",)),
     "number": (_read_number, ("tolerance", "locale")),
-    "json_schema": (_read_json_schema, ()),
+    "json_schema": (_read_json_schema, ("strict",)),
     "grader": (_read_grader, ("wanted",)),
     "not": (_read_not, ()),
     "all": (_read_all, ()),

@@ -7,7 +7,7 @@ from pathlib import Path
 from pytest_selfopt.bench.importing.bfcl import CATEGORIES, import_bfcl
 from pytest_selfopt.bench.importing.chat import import_chat, import_table
 from pytest_selfopt.bench.importing.imported import Imported
-from pytest_selfopt.bench.importing.promptfoo import import_promptfoo
+from pytest_selfopt.bench.importing.promptfoo.configuration import import_promptfoo
 from pytest_selfopt.errors import SuiteError
 
 _IMPORTERS = {

@@ -18,7 +18,7 @@ _EXPECT_FLAGS = ("no_call", "any_call", "in_order", "ignore_case", "strict")
 _FLAG_COLUMNS = (*_EXPECT_FLAGS, "as_given")
 _JSON_COLUMNS = ("call", "calls", "json_schema", "not", "all", "any")
 _EXPECT_COLUMNS = (
-    *("call", "calls", *_EXPECT_FLAGS, "exact", "contains", "contains_any", "regex"),
+    *("call", "calls", *_EXPECT_FLAGS, "exact", "contains", "contains_any", "regex", "dialect"),
     *("number", "tolerance", "locale", "json_schema", "not", "all", "any"),
 )
 _TEXT_COLUMNS = ("exact", "contains", "contains_any")

@@ -72,17 +72,20 @@ class YamlDocument:
     """Line and sentence of each plain value that readers of YAML 1.1 understand otherwise."""
 
 
-def read_yaml(text: str, *, name_key: Callable[[Any], str] | None = None) -> YamlDocument:
+def read_yaml(
+    text: str, *, name_key: Callable[[Any], str] | None = None, plain_text: Callable[[str], str] = str
+) -> YamlDocument:
     """Read a text that holds one document, or none: then its value is None.
 
-    `name_key` makes a text of a key that is none; without it such keys are refused.
+    `name_key` makes a text of a key that is none; without it such keys are refused. `plain_text` marks texts that
+    stand without quotes.
 
     Raises:
         YamlProblem: if it cannot be read.
     """
     try:
         root = _composed(text)
-        reader = _Reader(len(text) + _MOST_REPEATED, name_key)
+        reader = _Reader(len(text) + _MOST_REPEATED, name_key, plain_text)
         value = None
         if root is not None:
             value = reader.value(root, 0)
@@ -143,6 +146,7 @@ class _Reader:
     most: int
     """Characters of all values, aliases written out."""
     name_key: Callable[[Any], str] | None
+    plain_text: Callable[[str], str]
     changes: list[tuple[int, str]] = field(default_factory=list)
     _size: int = 0
     _made: dict[int, tuple[Any, int]] = field(default_factory=dict)
@@ -242,6 +246,8 @@ class _Reader:
                 kind = node.tag.rpartition(":")[2]
                 raise _problem(node, f"{show(text)} is not a value of the type !!{kind}")
             return value
+        if isinstance(value, str):
+            value = self.plain_text(value)
         before = reading_before(text, value)
         if before:
             self.changes.append((_line(node), before))

@@ -8,25 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
-from pytest_selfopt.bench.importing.promptfoo_assertions import separated
+from pytest_selfopt.bench.importing.promptfoo.assertions import separated
+from pytest_selfopt.bench.importing.promptfoo.types import TYPES
 from pytest_selfopt.bench.loading.plain_numbers import plain_number
 
-_TYPES = (
-    *("agent-rubric", "answer-relevance", "bleu", "classifier", "contains", "contains-all", "contains-any"),
-    *("contains-html", "contains-json", "contains-sql", "contains-xml", "context-faithfulness", "context-recall"),
-    *("context-relevance", "conversation-relevance", "cost", "equals", "factuality", "finish-reason", "g-eval"),
-    *("gleu", "guardrails", "icontains", "icontains-all", "icontains-any", "is-html", "is-json", "is-refusal"),
-    *("is-sql", "is-valid-function-call", "is-valid-openai-function-call", "is-valid-openai-tools-call", "is-xml"),
-    *("javascript", "latency", "levenshtein", "llm-rubric", "pi", "meteor", "model-graded-closedqa"),
-    *("model-graded-factuality", "moderation", "perplexity", "perplexity-score", "python", "regex", "rouge-n"),
-    *("ruby", "similar", "similar:cosine", "similar:dot", "similar:euclidean", "starts-with", "tool-call-f1"),
-    *("skill-used", "trajectory:goal-success", "trajectory:tool-args-match", "trajectory:step-count"),
-    *("trajectory:tool-sequence", "trajectory:tool-used", "trace-error-spans", "trace-span-count"),
-    *("trace-span-duration", "search-rubric", "webhook", "word-count"),
-)
-"""The assertions of promptfoo 0.121; what begins otherwise is a text to be equal to."""
 _ASSERTION = re.compile(
-    rf"((?:not-)?({'|'.join(map(re.escape, _TYPES))}))(?:\([0-9]+(?:\.[0-9]+)?\))?(?::(.*))?", re.DOTALL
+    rf"((?:not-)?({'|'.join(map(re.escape, TYPES))}))(?:\([0-9]+(?:\.[0-9]+)?\))?(?::(.*))?", re.DOTALL
 )
 _OTHER_NAMES = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
 _LISTS = ("contains-all", "contains-any", "icontains-all", "icontains-any")
@@ -97,8 +84,10 @@ def _assertion(text: str) -> dict[str, Any]:
     if found is None:
         return {"type": "equals", "value": text}
     kind, plain, value = found.groups()
-    if value is not None and plain in _LISTS:
+    if value is None:
+        return {"type": kind}
+    if plain in _LISTS:
         return {"type": kind, "value": separated(kind, value)}
-    if value is not None and plain != "is-json":
+    if plain != "is-json":
         value = value.strip()
     return {"type": kind, "value": value}

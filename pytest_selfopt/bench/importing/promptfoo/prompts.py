@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
-from pytest_selfopt.bench.importing.promptfoo_prompt_files import is_elsewhere, prompts_in
-from pytest_selfopt.bench.importing.promptfoo_templates import filled
+from pytest_selfopt.bench.importing.promptfoo.prompt_files import is_elsewhere, prompts_in
+from pytest_selfopt.bench.importing.promptfoo.templates import Variables
 from pytest_selfopt.strict_json import parse_json
 
 _WHAT = "its prompt"
@@ -82,32 +82,47 @@ def _named_texts(entry: Any, folder: Path) -> tuple[tuple[str, ...], list[str]]:
     return known, [text]
 
 
-def messages_of(prompt: Prompt, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `prompt` or `messages` of a case.
+def messages_of(prompt: Prompt, affixes: Mapping[str, Any], variables: Variables) -> dict[str, Any]:
+    """Return `prompt` or `messages` of a case; `affixes` has a `prefix` and a `suffix` of the prompt.
 
     Raises:
         WrongPrompt: with the reason, if no test can change that a case cannot hold it.
         ValueError: with the reason, if a case cannot hold it with this test.
     """
-    text = f"{_affix(options, 'prefix')}{prompt.text}{_affix(options, 'suffix')}"
+    text = f"{_affix(affixes, 'prefix')}{prompt.text}{_affix(affixes, 'suffix')}"
     if text.lstrip().startswith("- role:"):
         raise WrongPrompt(f"{_WHAT} is a chat in YAML")
     chat = _json(text)
-    if isinstance(chat, dict):
+    if isinstance(chat, dict | str):
         raise WrongPrompt(f"{_WHAT} is JSON, but no list of messages")
     if not isinstance(chat, list):
-        return {"prompt": filled(text, variables, _WHAT)}
+        return _filled(text, variables)
     messages: list[dict[str, str]] = []
     for message in chat:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        if not _is_message(message):
             raise WrongPrompt(f"{_WHAT} has a message that is no text (images and calls cannot be imported)")
-        content = filled(message["content"], variables, _WHAT)
+        content = variables.fill(message["content"], _WHAT)
         messages.append({"role": _role(message), "content": content})
     return {"messages": messages}
 
 
-def _affix(options: Mapping[str, Any], name: str) -> str:
-    value = options.get(name)
+def _filled(text: str, variables: Variables) -> dict[str, Any]:
+    """Fill a text, which may become a chat in JSON: promptfoo's providers look for one in what they ask."""
+    asked = variables.fill_prompt(text, _WHAT)
+    if asked.lstrip().startswith("- role:"):
+        raise ValueError(f"{_WHAT} becomes a chat in YAML")
+    chat = _json(asked)
+    if isinstance(chat, list) and chat and all(map(_is_message, chat)):
+        return {"messages": [{"role": _role(message), "content": message["content"]} for message in chat]}
+    return {"prompt": asked}
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and "role" in value and isinstance(value.get("content"), str)
+
+
+def _affix(affixes: Mapping[str, Any], name: str) -> str:
+    value = affixes.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):

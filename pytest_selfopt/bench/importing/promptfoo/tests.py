@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.importing.imported import Imported, json_lines
-from pytest_selfopt.bench.importing.javascript import javascript_key
-from pytest_selfopt.bench.importing.promptfoo_rows import read_row
+from pytest_selfopt.bench.importing.javascript import dated, javascript_key
+from pytest_selfopt.bench.importing.promptfoo.references import referenced
+from pytest_selfopt.bench.importing.promptfoo.rows import read_row
+from pytest_selfopt.bench.importing.promptfoo.scenarios import scenario_tests
 from pytest_selfopt.bench.loading.tables import TableProblem, read_table
 from pytest_selfopt.bench.loading.texts import read_text
 from pytest_selfopt.bench.loading.yaml_files import YamlDocument, YamlProblem, read_yaml
@@ -23,7 +25,6 @@ _PROGRAMS = (".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _EXCEL = (".xlsx", ".xls")
 _YAML = (".yaml", ".yml")
 _READABLE = (".csv", ".json", ".jsonl", *_YAML)
-_REFERENCE = "$ref"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def read_tests(document: Mapping[str, Any], path: Path, imported: Imported) -> l
                 tests.append(PlacedTest(len(tests) + len(imported.left_out) - before, where, value))
         except ValueError as problem:
             imported.leave(place, str(problem))
+    for place, test in scenario_tests(document, path, imported):
+        tests.append(PlacedTest(len(tests) + len(imported.left_out) - before, place, test))
     return tests
 
 
@@ -139,7 +142,7 @@ def _file_tests(file: Path, imported: Imported) -> Iterator[tuple[str, Mapping[s
 
 def _yaml(file: Path) -> YamlDocument:
     try:
-        return read_yaml(read_text(file), name_key=javascript_key)
+        return read_yaml(read_text(file), name_key=javascript_key, plain_text=dated)
     except YamlProblem as problem:
         place = f"{file.name}:{problem.line}".removesuffix(":0")
         raise SuiteError(f"{place}: {problem}") from None
@@ -163,38 +166,3 @@ def _row_tests(file: Path, imported: Imported) -> Iterator[tuple[str, Mapping[st
                 imported.note(place, note)
                 noted.add(note)
         yield place, read.test
-
-
-def referenced(test: Mapping[str, Any], document: Any) -> dict[str, Any]:
-    """Return a test with the objects that it, and its assertions, refer to in the same file."""
-    test = _followed(test, document)
-    assertions = test.get("assert")
-    if isinstance(assertions, list):
-        test["assert"] = _followed_all(assertions, document)
-    return test
-
-
-def _followed_all(assertions: Sequence[Any], document: Any) -> list[Any]:
-    followed: list[Any] = []
-    for assertion in assertions:
-        if isinstance(assertion, Mapping):
-            followed.append(_followed(assertion, document))
-        else:
-            followed.append(assertion)
-    return followed
-
-
-def _followed(value: Mapping[str, Any], document: Any) -> dict[str, Any]:
-    """Return an object with what its `$ref` leads to; a reference that leads nowhere stays."""
-    reference = value.get(_REFERENCE)
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return dict(value)
-    target: Any = document
-    for part in reference.removeprefix("#/").split("/"):
-        if not isinstance(target, Mapping):
-            return dict(value)
-        target = target.get(part)
-    if not isinstance(target, Mapping):
-        return dict(value)
-    own = {name: member for name, member in value.items() if name != _REFERENCE}
-    return {**target, **own}

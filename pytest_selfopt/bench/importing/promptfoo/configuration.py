@@ -10,11 +10,13 @@ from typing import Any
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.importing.imported import Imported
-from pytest_selfopt.bench.importing.javascript import javascript_key
-from pytest_selfopt.bench.importing.promptfoo_assertions import expectation_of
-from pytest_selfopt.bench.importing.promptfoo_prompts import Prompt, WrongPrompt, messages_of, read_prompts
-from pytest_selfopt.bench.importing.promptfoo_templates import combinations
-from pytest_selfopt.bench.importing.promptfoo_tests import PlacedTest, read_tests, referenced
+from pytest_selfopt.bench.importing.javascript import dated, javascript_key
+from pytest_selfopt.bench.importing.promptfoo.files import object_in
+from pytest_selfopt.bench.importing.promptfoo.prompts import Prompt, WrongPrompt, messages_of, read_prompts
+from pytest_selfopt.bench.importing.promptfoo.references import referenced
+from pytest_selfopt.bench.importing.promptfoo.scores import expectation_of
+from pytest_selfopt.bench.importing.promptfoo.templates import Variables, combinations
+from pytest_selfopt.bench.importing.promptfoo.tests import PlacedTest, read_tests
 from pytest_selfopt.bench.importing.refusals import Refusals
 from pytest_selfopt.bench.loading.yaml_files import YamlProblem, read_yaml
 from pytest_selfopt.errors import SuiteError
@@ -35,19 +37,17 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
     document = _document(path)
     imported = Imported()
     prompts, elsewhere = read_prompts(document.get("prompts"), path.parent)
-    if document.get("scenarios"):
-        imported.leave(path.name, "its scenarios are no tests with prompts of their own")
     tests = read_tests(document, path, imported)
     if not prompts and not elsewhere:
         raise SuiteError(f"{path.name}: prompts: expected a text or a list of texts, got nothing")
     if not tests and not imported.left_out:
         raise SuiteError(f"{path.name}: tests: expected a list of tests, or the name of a file with tests, got nothing")
-    shared = _shared(document, path.name)
+    shared = _shared(document, path)
     refusals = Refusals(path.name)
     for prompt, test in itertools.product(prompts, tests):
         if imported.cases == limit:
             break
-        pairing = _Pairing(prompt, len(prompts) > 1, test, shared)
+        pairing = _Pairing(prompt, len(prompts) > 1, test, shared, path.parent)
         _add(pairing, imported, refusals, limit)
     if prompts and imported.cases != limit:
         for test in tests:
@@ -86,6 +86,8 @@ class _Pairing:
     """Whether the configuration has other prompts, too."""
     test: PlacedTest
     shared: Mapping[str, Any]
+    folder: Path
+    """The folder of the configuration."""
 
     @property
     def name(self) -> str:
@@ -117,6 +119,13 @@ class _Pairing:
             whole.update(value)
         return whole
 
+    def affix(self, name: str, options: Mapping[str, Any]) -> Any:
+        """Return what is put before or behind a prompt: that of all tests where a test has an empty one."""
+        shared = self.shared.get("options")
+        if options.get(name) or not isinstance(shared, Mapping):
+            return options.get(name)
+        return shared.get(name)
+
     def own(self, field: str) -> Any:
         """Return a field of the test, or else of all tests."""
         value = self.test.value.get(field)
@@ -135,21 +144,25 @@ def _cases(pairing: _Pairing, refusals: Refusals) -> Iterator[dict[str, Any]]:
     _refuse_programs(pairing, options)
     variables = pairing.both("vars")
     assertions = _assertions(pairing, options)
+    affixes = {name: pairing.affix(name, options) for name in ("prefix", "suffix")}
     several = [variables]
     if options.get("disableVarExpansion") is not True:
         several = list(combinations(variables))
     for index, chosen in enumerate(several, start=1):
-        expect, dropped = expectation_of(assertions, pairing.own("threshold"), chosen)
+        filled = Variables.resolved(chosen, pairing.folder)
+        expect, dropped = expectation_of(assertions, pairing.own("threshold"), filled, pairing.folder)
         name = pairing.name
         if len(several) > 1:
             name = f"{name}.{index}"
         if dropped and index == 1:
             refusals.note(pairing.test.place, f"{dropped} of its assertions have the weight 0 and are not carried over")
-        asked = messages_of(pairing.prompt, options, chosen)
-        case = {"id": name, **asked, "expect": expect}
+        case = {"id": name, **messages_of(pairing.prompt, affixes, filled), "expect": expect}
         if pairing.of_several:
             # Prompts for the same variables are paraphrases of one question.
             case["group"] = name.removeprefix(pairing.prefix)
+        for missing in filled.missing:
+            sentence = f"the variable {missing!r} has no value in this file; nothing is written for it"
+            refusals.note(pairing.test.place, sentence)
         yield case
 
 
@@ -191,7 +204,7 @@ def _assertions(pairing: _Pairing, options: Mapping[str, Any]) -> list[Any]:
 def _document(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        value = read_yaml(text, name_key=javascript_key).value
+        value = read_yaml(text, name_key=javascript_key, plain_text=dated).value
     except (OSError, UnicodeDecodeError) as problem:
         raise SuiteError(f"{path}: cannot be read: {problem}") from None
     except YamlProblem as problem:
@@ -202,14 +215,16 @@ def _document(path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _shared(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _shared(document: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """Return what all tests have in common."""
     shared = document.get("defaultTest")
+    if isinstance(shared, str):
+        try:
+            shared = object_in("defaultTest", shared, path.parent)
+        except ValueError as problem:
+            raise SuiteError(f"{path.name}: {problem}; without it no test is complete") from None
     if shared is None:
         return {}
     if not isinstance(shared, Mapping):
-        if isinstance(shared, str):
-            reason = f"defaultTest is in another file, {shared!r}, and without it no test is complete"
-            raise SuiteError(f"{name}: {reason}")
-        raise SuiteError(f"{name}: defaultTest: expected an object, got {show(shared)}")
+        raise SuiteError(f"{path.name}: defaultTest: expected an object, got {show(shared)}")
     return referenced(shared, document)

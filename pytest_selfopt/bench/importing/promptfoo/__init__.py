@@ -1,0 +1,1 @@
+"""Importer of promptfoo's configurations."""
