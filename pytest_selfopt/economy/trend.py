@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, lru_cache
 
 LEAST_CYCLES = 5
 """The smallest number whose order can reach `ALPHA`: two of the 120 orders of five are monotone, 1 in 60."""
@@ -70,7 +71,7 @@ def trend(accuracies: Sequence[float]) -> Trend:
         return Trend(word=TrendWord.UNKNOWN, cycles=len(values))
     balance = _balance(values)
     ties = tuple(sorted(Counter(values).values()))
-    chance = _chance(balance, ties)
+    chance = _chance(abs(balance), ties)
     change = _change(values, ties)
     word = TrendWord.UNKNOWN
     if chance <= ALPHA and balance > 0:
@@ -90,26 +91,34 @@ def _balance(values: Sequence[float]) -> int:
     return balance
 
 
-def _chance(balance: int, ties: Sequence[int]) -> float:
-    """Return the share of orders whose balance is at least as far from zero."""
+@lru_cache(maxsize=1024)
+def _chance(distance: int, ties: tuple[int, ...]) -> float:
+    """Return the share of orders whose balance is at least this far from zero."""
     orders = _inversions(ties)
     pairs = len(orders) - 1
     as_far = 0
     for inverted, number in enumerate(orders):
-        if abs(pairs - 2 * inverted) >= abs(balance):
+        if abs(pairs - 2 * inverted) >= distance:
             as_far += number
     return as_far / sum(orders)
 
 
-def _inversions(ties: Sequence[int]) -> list[int]:
+@lru_cache(maxsize=256)
+def _inversions(ties: tuple[int, ...]) -> tuple[int, ...]:
     """Return the numbers of orders of a multiset with these multiplicities that have 0, 1, 2 … inversions."""
-    numbers = [1]
-    for size in range(2, sum(ties) + 1):
-        numbers = _times(numbers, size)
+    numbers = list(_distinct(sum(ties)))
     for tied in ties:
         for size in range(2, tied + 1):
             numbers = _divided(numbers, size)
-    return numbers
+    return tuple(numbers)
+
+
+@cache
+def _distinct(count: int) -> tuple[int, ...]:
+    """Return the numbers of orders of distinct values, at most `MOST_CYCLES`, that have 0, 1, 2 … inversions."""
+    if count <= 1:
+        return (1,)
+    return tuple(_times(_distinct(count - 1), count))
 
 
 def _times(numbers: Sequence[int], size: int) -> list[int]:

@@ -98,9 +98,12 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
         twice = a + 2 * step
         even = step * (b - step) * x / ((twice - 1) * twice)
         odd = -(a + step) * (a + b + step) * x / (twice * (twice + 1))
+        # A race takes thousands of these steps: a call for each value would double their time.
         for factor in (even, odd):
-            d = 1 / _away_from_zero(1 + factor * d)
-            c = _away_from_zero(1 + factor / c)
+            d = 1 + factor * d
+            d = 1 / (d if d > _TINY or d < -_TINY else _TINY)
+            c = 1 + factor / c
+            c = c if c > _TINY or c < -_TINY else _TINY
             total *= d * c
         if abs(d * c - 1) < _PRECISION:
             break

@@ -10,7 +10,7 @@ import builtins
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pluggy._manager
@@ -50,6 +50,27 @@ def _see_only(
     vars(searcher)["dir"] = names
 
 
+def find_hooks_directly() -> None:
+    """Let pluggy look into the namespaces of plugins, as far as it finds plain functions there."""
+    search = pluggy._manager._static_hook_attr
+
+    def found(plugin: Any, name: str) -> Any:
+        if type(plugin) is ModuleType:
+            function = vars(plugin).get(name)
+            if type(function) is FunctionType:
+                return function, function
+        elif not isinstance(plugin, type) and name not in getattr(plugin, "__dict__", ()):
+            for holder in type(plugin).__mro__:
+                if name in vars(holder):
+                    function = vars(holder)[name]
+                    if type(function) is FunctionType:
+                        return function, MethodType(function, plugin)
+                    break
+        return search(plugin, name)
+
+    vars(pluggy._manager)["_static_hook_attr"] = found
+
+
 def _fixtures_of(holder: Any) -> list[str]:
     manager = fixtures.FixtureManager
     look = manager._lookup_in_type_dict
@@ -62,17 +83,20 @@ def _hooks_of(holder: Any) -> list[str]:
 
 
 def remember_packages() -> None:
-    """Read the entry points of what is installed, and the metadata of plugins."""
+    """Read the entry points of what is installed, and the metadata and files of plugins."""
     entry_points: dict[str, metadata.EntryPoints] = {}
     about: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     for package in metadata.distributions():
         path = str(package._path)  # type: ignore[attr-defined]
         entry_points[path] = package.entry_points
         if package.entry_points.select(group="pytest11"):
             about[path] = package.metadata
+            files[path] = package.files
     of = metadata.PathDistribution
     _know(of, "entry_points", entry_points)
     _know(of, "metadata", about)
+    _know(of, "files", files)
 
 
 def _know(of: type, name: str, values: dict[str, Any]) -> None:

@@ -67,6 +67,7 @@ def import_everything() -> None:
     # Not above, for pytest is to import the plugins first.
     remember = importlib.import_module("tests.warm.remember")
     remember.remember_plugins()
+    remember.find_hooks_directly()
     remember.remember_packages()
 
 

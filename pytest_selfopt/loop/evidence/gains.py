@@ -36,11 +36,15 @@ def _log_shifted(evidence: Tally, gain: float) -> float:
     bets = evidence.bets
     factors = [(1.0, bets.wins), (-1.0, bets.losses), (0.0, evidence.ties)]
     factors += [(float(mean), times) for mean, times in bets.means.items()]
+    shifted = [(difference - gain, times) for difference, times in factors if times]
     widest = 1 / (1 + gain)
     logs = []
     for step in range(_GRID):
         x = widest * (step + 0.5) / _GRID
-        logs.append(sum(times * math.log1p(x * (difference - gain)) for difference, times in factors if times))
+        wealth = 0.0
+        for shift, times in shifted:
+            wealth += times * math.log1p(x * shift)
+        logs.append(wealth)
     # Relative to the largest term, so that no exponential overflows.
     top = max(logs)
     total = math.fsum(math.exp(log - top) for log in logs)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 from pytest_selfopt.loop.distributions import incomplete_beta
 
@@ -31,6 +32,7 @@ def odds(wins: int, losses: int) -> Fraction:
     return Fraction(total, (n + 1) * math.comb(n, wins))
 
 
+@lru_cache(maxsize=4096, typed=True)
 def log10_odds(wins: float, losses: float) -> float:
     """Return the decimal logarithm of e(W, L), fast for any size; wins and losses need not be whole.
 
