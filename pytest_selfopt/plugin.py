@@ -107,7 +107,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Reject a cycle that has nothing to measure, unless its collection was interrupted."""
-    collected = yield
+    try:
+        collected = yield
+    except pytest.UsageError as problem:
+        if hasattr(session.config, "workerinput") and _judges(session.config):
+            from pytest_selfopt.session.xdist.plugin import note_refusal
+
+            note_refusal(session.config, problem)
+        raise
     # Under xdist, workers collect, and XdistPlugin is told by them.
     distributed = hasattr(session.config, "workerinput") or session.config.pluginmanager.hasplugin("dsession")
     missing = SESSION not in session.config.stash and not session.testsfailed

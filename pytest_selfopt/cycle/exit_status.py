@@ -21,7 +21,8 @@ STATUSES: Mapping[int, str] = {
     "is reached, and nothing is worse than recorded",
     EXIT_GATE_FAILED: "the spec in force fails a gate or a threshold for certain; or something "
     "besides the answers failed (a test body, a fixture, a worker)",
-    2: "interrupted, by Ctrl-C, SIGTERM or SIGHUP; the finished calls of a cycle are in the ledger",
+    2: "interrupted, by Ctrl-C, SIGTERM or SIGHUP, or a file that cannot be collected; the finished calls of a cycle "
+    "are in the ledger",
     3: "pytest or a plugin broke",
     4: "something given cannot be used, such as a gate without a configuration; one sentence says what",
     EXIT_NOT_ENOUGH_EVIDENCE: "not enough evidence: a comparison is on HOLD, a threshold is missed too narrowly, "

@@ -29,8 +29,8 @@ TableForm = Literal["csv", "json"]
 USUAL_PHASES = ("atomic", "extended")
 
 
-def export_litellm(settings: Settings) -> LiteLLMConfig:
-    """Export what is in force for a LiteLLM proxy or router.
+def export_litellm(settings: Settings, *, with_limits: bool = False) -> LiteLLMConfig:
+    """Export what is in force for a LiteLLM proxy or router; `with_limits` makes it refuse calls over a model's limit.
 
     Raises:
         StateError: if the routing configuration cannot be used.
@@ -44,7 +44,13 @@ def export_litellm(settings: Settings) -> LiteLLMConfig:
     for name, phase in settings.phases.items():
         if phase.fallback:
             fallbacks[name] = phase.fallback
-    sources = Sources(models=models, phases=tuple(dict.fromkeys(phases)), rules=rules, fallbacks=fallbacks)
+    sources = Sources(
+        models=models,
+        phases=tuple(dict.fromkeys(phases)),
+        rules=rules,
+        fallbacks=fallbacks,
+        with_limits=with_limits,
+    )
     config = litellm_config(sources)
     if not config.document["model_list"]:
         why = "; ".join(map(attrgetter("sentence"), config.gaps))

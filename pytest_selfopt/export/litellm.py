@@ -20,7 +20,7 @@ from pytest_selfopt.export.litellm_gaps import (
     Gap,
     carried_sampling,
     gaps_of_model,
-    gaps_of_providers,
+    gaps_of_limits,
     gaps_of_rule,
 )
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
@@ -40,13 +40,15 @@ Document = dict[str, Any]
 class Sources:
     """The input of the export. `models` are those in use by name, None for a model that is not configured.
 
-    `fallbacks` are the configured fallback models, by phase.
+    `fallbacks` are the configured fallback models, by phase; `with_limits` writes the limits of models, over which
+    LiteLLM refuses calls.
     """
 
     models: Mapping[str, ModelConfig | None]
     phases: Sequence[str]
     rules: Sequence[Rule]
     fallbacks: Mapping[str, str]
+    with_limits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def litellm_config(sources: Sources) -> LiteLLMConfig:
     names the last model of its chain. The settings of a rule make a separate deployment.
     """
     index = index_rules(sources.rules)
-    served, gaps = _served(sources.models)
+    served, gaps = _served(sources)
     routes = _routes(index, sources)
     usable, unusable = _usable_routes(routes, served)
     gaps += unusable
@@ -105,7 +107,7 @@ def litellm_config(sources: Sources) -> LiteLLMConfig:
     for rule in index.values():
         gaps += gaps_of_rule(rule, sources.models.get(rule.model))
     asked = [*served, *map(attrgetter("model"), own.values())]
-    gaps += gaps_of_providers(list(filter(None, map(sources.models.get, asked))))
+    gaps += gaps_of_limits(list(filter(None, map(sources.models.get, asked))), written=sources.with_limits)
     router_settings: Document = {
         "model_group_alias": _aliases(targets),
         "fallbacks": list(_fallbacks(routes, index, targets, sources.fallbacks)),
@@ -172,16 +174,18 @@ def _name(model: str, phase: str) -> str:
     return f"{model}/{phase}"
 
 
-def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Document], list[Gap]]:
+def _served(sources: Sources) -> tuple[dict[str, Document], list[Gap]]:
     """Return the parameters of each model that LiteLLM can ask, and the reasons why it cannot ask the others."""
     served: dict[str, Document] = {}
     gaps: list[Gap] = []
-    for name, model in models.items():
+    for name, model in sources.models.items():
         why = _unservable(name, model)
         if why or model is None:
             gaps.append(Gap(what=f"the model {name}", why=why))
             continue
         served[name] = _params(model)
+        if sources.with_limits:
+            served[name]["max_parallel_requests"] = model.max_concurrency
         gaps += gaps_of_model(model)
     return served, gaps
 
@@ -224,7 +228,6 @@ def _params(model: ModelConfig) -> Document:
         "model": f"{_prefix(model)}/{model.name}",
         "api_base": provider.base_url,
         "api_key": key,
-        "max_parallel_requests": model.max_concurrency,
     }
     if model.price_in is not None:
         params["input_cost_per_token"] = _per_token(model.price_in)

@@ -26,14 +26,23 @@ class Gap:
         return " ".join(f"no counterpart for {self.what}: {self.why}".split())
 
 
+_WITHOUT_PRICE = {
+    1: "LiteLLM counts zero for it, because the other price is known",
+    2: "LiteLLM uses the prices in its own list, or counts zero if it has none",
+}
+"""What LiteLLM does if one or both prices are unknown."""
+_REFUSES = (
+    "LiteLLM's max_parallel_requests does not let the calls over a limit wait but refuses them, and fallbacks then "
+    "answer although nothing failed; --with-max-parallel-requests writes it all the same"
+)
+
+
 def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
     """Yield the settings of an exported model that LiteLLM does not have."""
     whose = f"of the model {model.id}"
-    if model.price_in is None or model.price_out is None:
-        yield Gap(
-            what=f"an unknown price {whose}",
-            why="LiteLLM uses the price in its own list, or counts zero if it has none",
-        )
+    unknown = [model.price_in, model.price_out].count(None)
+    if unknown:
+        yield Gap(what=f"an unknown price {whose}", why=_WITHOUT_PRICE[unknown])
     if model.tier is not None:
         yield Gap(what=f"the tier {model.tier} {whose}", why="it groups models for estimates and swarms")
     if model.context is not None and model.wire != "ollama":
@@ -44,8 +53,14 @@ def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
         yield Gap(what=f"pinned {whose}", why="it says which worker makes the calls, and LiteLLM has no workers")
 
 
-def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
-    """Yield the limits that a provider shares among its models; `asked` has the model of each LiteLLM entry."""
+def gaps_of_limits(asked: Sequence[ModelConfig], *, written: bool) -> Iterator[Gap]:
+    """Yield the limits of calls under way that LiteLLM does not keep; `asked` has the model of each LiteLLM entry.
+
+    If those of the models are `written`, these are the ones that a provider shares among its models.
+    """
+    if asked and not written:
+        yield Gap(what="the limits of calls under way (max_concurrency)", why=_REFUSES)
+        return
     providers: dict[str, ProviderConfig] = {}
     entries: Counter[str] = Counter()
     for model in asked:

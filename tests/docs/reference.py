@@ -21,6 +21,7 @@ from pytest_selfopt.ledger.schema import SCHEMA_VERSION, connect
 from tests.docs.lines import table
 from tests.docs.settings_page import settings_page
 from tests.packages import ROOT
+from tests.performance.statuses import ENDED
 
 FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by `python -m tests.docs.reference`. -->"
@@ -114,12 +115,28 @@ def statuses() -> Iterator[str]:
     yield from (
         "# Exit status",
         "",
-        "Of `pytest --selfopt-cycle` and `--selfopt-gate`, the same with and without `-n`:",
+        "Of `pytest --selfopt-cycle` and `--selfopt-gate`, with and without `-n`:",
         "",
     )
     yield from table(["status", "meaning"], [[str(number), text] for number, text in STATUSES.items()])
+    yield from (
+        "",
+        "Pytest and other plugins have statuses of their own, which are never replaced by one of these. The verdict is "
+        "the same with and without `-n`; some of these statuses are not, because pytest and xdist end a session in "
+        "different ways (pytest 9.2.0, pytest-xdist 3.8.0, pytest-timeout 2.4.0, pytest-cov 7.1.0; "
+        "`python -m tests.performance.statuses`):",
+        "",
+    )
+    rows = [[words, _status(one.alone), _status(one.distributed), one.verdict] for words, one in ENDED.items()]
+    yield from table(["what happens", "status without `-n`", "with `-n`", "the verdict"], rows)
     yield from ("", "Of `selfopt`:", "")
     yield from table(["status", "meaning"], [[str(number), text] for number, text in COMMAND_STATUSES.items()])
+
+
+def _status(number: int | None) -> str:
+    if number is None:
+        return "–"
+    return str(number)
 
 
 def ledger() -> Iterator[str]:

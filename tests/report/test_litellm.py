@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,9 @@ from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.routing.resolve import index_rules, resolve, route
 from pytest_selfopt.routing.rule import Rule
-from tests.packages import answering
+from tests.packages import answering, fetched
 
-LITELLM = "litellm==1.106.2"
+LITELLM = "litellm==1.110.2"
 ASK = Path(__file__).with_name("ask_litellm.py")
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 MODELS = ("a", "b", "c", "a/x", "desk/d")
@@ -34,6 +36,10 @@ def ask() -> Iterator[Ask]:
     # Keys of the environment that no entry of ours may pick up.
     keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY"), "not-for-you")
     known = {"DESK_KEY": "the-desk-key", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    try:
+        fetched(LITELLM, alone=False)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"{LITELLM} cannot be installed here")
     with answering(LITELLM, ASK, **keys, **known) as asked:
         yield asked
 
@@ -205,7 +211,7 @@ fallback = "desk/last"
         model, _, phase = name.rpartition("/")
         assert entry["model"] == f"openai/{resolve(model, phase, path=made / 'routing_config.json').model[5:]}"
     assert [routed["desk/broken/atomic"][key] for key in ("timeout", "num_retries", "temperature")] == [7, 3, 0.5]
-    assert routed["desk/last/atomic"]["max_parallel_requests"] == 5
+    assert routed["desk/last/atomic"]["max_parallel_requests"] is None
     assert answer["said"] == ["from the first"] * 4 + ["from the last"] * 6
     assert hanging.seen.asked == 2
     assert [one["options"]["num_ctx"] for one in first.seen.requests if "options" in one] == [4096]
@@ -215,6 +221,60 @@ fallback = "desk/last"
     assert {one["authorization"] for one in last.seen.headers} == {"Bearer the-desk-key"}
     assert "the-desk-key" not in written.read_text()
     assert capsys.readouterr().out == f"written: {written}\n"
+
+
+FALLING_BACK = """
+model = "desk/first"
+[models."desk/first"]
+base_url = "{first}"
+max_concurrency = 2
+[models."desk/last"]
+base_url = "{last}"
+[phases.atomic]
+fallback = "desk/last"
+"""
+NO_RETRIES = [{"model": "desk/first", "phase": "atomic", "retries": 0}]
+
+
+def exported(path: Path, first: ScriptedServer, last: ScriptedServer, *flags: str) -> str:
+    """The configuration of a model that falls back to another one, and is not asked again."""
+    made = project(path, NO_RETRIES, FALLING_BACK.format(first=first.base_url, last=last.base_url))
+    written = made / "litellm.yaml"
+    assert main(["export", "litellm", "--rootdir", str(made), "-o", str(written), *flags]) == 0
+    return written.read_text()
+
+
+def test_litellm_refuses_calls_over_a_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str], ask: Ask) -> None:
+    with (
+        ScriptedServer({"default": {"text": "first", "latency": 5}}) as first,
+        ScriptedServer({"default": {"text": "last"}}) as last,
+    ):
+        assert "max_parallel_requests" not in exported(tmp_path, first, last)
+        assert "no counterpart for the limits of calls under way (max_concurrency)" in capsys.readouterr().err
+        limited = exported(tmp_path, first, last, "--with-max-parallel-requests")
+        calls = ["desk/first/atomic"] * 6
+        answer = ask({"configs": [limited], "names": [["desk/first"]], "calls": calls, "at_once": True})
+    assert "LiteLLM limits each entry on its own (max_parallel_requests)" in capsys.readouterr().err
+    assert answer["routed"][0]["desk/first"]["max_parallel_requests"] == 2
+    assert Counter(answer["said"]) == {"first": 2, "last": 4}
+    assert first.seen.asked == 2, "nothing failed, and yet the other model answers"
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "said"), [(500, 3, ["last", "first", "first"]), (404, 1, ["last", "last", "last"])]
+)
+def test_litellm_rests_a_model_it_cannot_find(
+    tmp_path: Path, ask: Ask, status: int, asked: int, said: list[str]
+) -> None:
+    once = [{"when": {"first": 1}, "then": {"status": status}}]
+    with (
+        ScriptedServer({"rules": once, "default": {"text": "first"}}) as first,
+        ScriptedServer({"default": {"text": "last"}}) as last,
+    ):
+        config = exported(tmp_path, first, last)
+        answer = ask({"configs": [config], "names": [[]], "calls": ["desk/first/atomic"] * 3})
+    assert answer["said"] == said
+    assert first.seen.asked == asked
 
 
 def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +304,7 @@ def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: 
         '[providers.lost]\nbase_url = "http://[::1"\n[models."lost/one"]\n'
         '[providers.file]\nbase_url = "file:///x"\n[models."file/one"]\n'
         '[providers.mine]\nclient = "mine:Client"\n[models."mine/one"]\n'
-        '[models."ollama/small"]\ntier = "tier1"\npinned = true\n',
+        '[models."ollama/small"]\ntier = "tier1"\npinned = true\nprice_in = 1.0\n',
     )
     report = made / "report.txt"
     assert main(["export", "litellm", "--rootdir", str(made), "--report", str(report)]) == 0
@@ -257,7 +317,9 @@ def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: 
         "the grounds of the rule",
         "the fields note of the rule",
         "the sampling seed of the rule",
-        "an unknown price of the model anthropic/clever",
+        "the limits of calls under way (max_concurrency): LiteLLM's max_parallel_requests does not let the calls",
+        "an unknown price of the model anthropic/clever: LiteLLM uses the prices in its own list",
+        "an unknown price of the model ollama/small: LiteLLM counts zero for it",
         "the model embedded/smollm2-135m: it is embedded",
         "the model unheard-of: it is not configured",
         "the model swarm:10@tier1: it is a swarm",
@@ -297,7 +359,6 @@ def test_openrouter_gets_litellm_names_and_token_prices(tmp_path: Path, capsys: 
             "model": name,
             "api_base": "https://openrouter.ai/api/v1",
             "api_key": "os.environ/OPENROUTER_API_KEY",
-            "max_parallel_requests": 8,
             "input_cost_per_token": 5e-08,
             "output_cost_per_token": 1e-07,
         },

@@ -31,6 +31,11 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         help="the file for what LiteLLM cannot express (default: stderr)",
     )
+    parser.add_argument(
+        "--with-max-parallel-requests",
+        action="store_true",
+        help="write max_concurrency as max_parallel_requests; LiteLLM refuses the calls over it, they do not wait",
+    )
     add_project_options(parser)
     parser.set_defaults(run=run)
 
@@ -39,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the configuration, and what of the rules it cannot hold."""
     from pytest_selfopt.export.export import export_litellm
 
-    config = export_litellm(load_project(args))
+    config = export_litellm(load_project(args), with_limits=args.with_max_parallel_requests)
     gaps = [gap.sentence for gap in config.gaps]
     _write_gaps(gaps, args.report)
     _write_config(config.text, args.output)

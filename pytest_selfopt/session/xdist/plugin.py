@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_selfopt.session.xdist.controller import XdistController
 
 
+_REFUSED = "selfopt_refused"
+"""The name under which a worker reports why it could not collect, such as a path that does not exist."""
+
+
 class XdistPlugin:
     """The plugin that gives workers the server's address, and xdist's events to the controller, if any."""
 
@@ -44,6 +48,8 @@ class XdistPlugin:
         """The workers that have not reported their collection yet."""
         self._has_collection = False
         """Whether any worker has reported its collection."""
+        self._is_collected = False
+        """Whether all workers have collected once; later ones replace workers that crashed."""
         self._interrupted = False
         """Whether a worker's session ended before all its items were collected, as by Ctrl-C or `pytest.exit`."""
         self._server = RpcServer(self._answer, at_once=self._answer_at_once)
@@ -104,7 +110,14 @@ class XdistPlugin:
 
     @pytest.hookimpl
     def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Stop waiting for a worker that is gone."""
+        """Stop waiting for a worker that is gone.
+
+        Raises:
+            pytest.UsageError: if it could not collect what was asked for.
+        """
+        refused = getattr(node, "workeroutput", {}).get(_REFUSED)
+        if refused:
+            raise pytest.UsageError(refused)
         if node.gateway.id in self._collecting:
             self._collecting.discard(node.gateway.id)
             # A worker that crashed has no output, and is replaced.
@@ -113,18 +126,40 @@ class XdistPlugin:
 
     def _start_if_collected(self) -> None:
         failed = self._session is not None and self._session.testsfailed > 0
-        if self._collecting or (failed and not self._config.option.continue_on_collection_errors):
+        if self._collecting:
+            return
+        if failed and not self._config.option.continue_on_collection_errors:
+            self._interrupt()
             return
         if self._interrupted or not self._has_collection:
             return
+        self._is_collected = True
         if self._key in self._config.stash:
             self._config.stash[self._key].start()
         elif self._no_benchmarks and not failed:
             raise pytest.UsageError(self._no_benchmarks)
 
+    def _interrupt(self) -> None:
+        """End a session that judges as pytest ends one without workers, where xdist would run the other items."""
+        if self._is_collected or not self._no_benchmarks or self._session is None:
+            return
+        raise self._session.Interrupted(_errors(self._session.testsfailed))
+
     def pytest_unconfigure(self) -> None:
         """Close the server."""
         self._server.close()
+
+
+def note_refusal(config: pytest.Config, problem: pytest.UsageError) -> None:
+    """Report, in a worker, why it could not collect; xdist tells its controller nothing of it."""
+    vars(config)["workeroutput"][_REFUSED] = str(problem)
+
+
+def _errors(number: int) -> str:
+    """Say how many files could not be collected, as pytest does."""
+    if number == 1:
+        return "1 error during collection"
+    return f"{number} errors during collection"
 
 
 def _refuse(config: pytest.Config) -> None:
