@@ -259,7 +259,7 @@ class TemporalEngine:
             if not is_refused(problem):
                 raise
             if len(errands) > 1:
-                self._waiting.take_fewer(errands)
+                self._waiting.take_fewer(len(errands))
             else:
                 self._waiting.take(queue, errands)
                 self._refuse(errands[0], f"rejects it: {problem.message}")
@@ -301,10 +301,12 @@ class TemporalEngine:
                 f"the workflow {course.id} was terminated ({course.terminated}) with {len(lost)} calls that were not "
                 "made; continue with --selfopt-resume"
             )
+        if course.outgrown:
+            self._waiting.take_fewer(len(course.calls))
         for call in lost:
             if self._cancelled:
                 break
-            if course.cancelled or course.foreign:
+            if course.cancelled or course.foreign or (course.outgrown and course.ended):
                 self._put(call)
             else:
                 why = f"the workflow {course.id} is {course.ending}, without a result of it"

@@ -27,11 +27,10 @@ class WaitingCalls:
     def take(self, queue: str, errands: Sequence[CallPayload]) -> None:
         """Remove these first calls, with which a workflow was started, or which are refused."""
         del self._calls[queue][: len(errands)]
-        self._most_calls = min(MOST_CALLS, 2 * self._most_calls)
 
-    def take_fewer(self, errands: Sequence[CallPayload]) -> None:
-        """Start the next workflow with half as many calls, since the server refused these together."""
-        self._most_calls = max(1, len(errands) // 2)
+    def take_fewer(self, together: int) -> None:
+        """Start workflows with half as many calls from now on, since so many were too much for the server."""
+        self._most_calls = max(1, min(self._most_calls, together // 2))
 
     def drop(self, call_id: str) -> None:
         """Remove one call."""

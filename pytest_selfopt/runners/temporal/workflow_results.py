@@ -88,7 +88,9 @@ class WorkflowResults:
     """The calls whose results were reported."""
     ending: str = ""
     terminated: str = ""
-    """Why people ended it, if they did; not if the server did, as beyond the size of a history."""
+    """Why people ended it, if they did."""
+    outgrown: bool = False
+    """Whether the server ended it, because its history was longer than the server allows."""
     earlier: bool = False
     """Whether it was there when this session wanted to start it."""
     foreign: bool = False
@@ -175,7 +177,8 @@ class WorkflowResults:
 
     def _take_termination(self, event: WorkflowExecutionTerminatedEventAttributes) -> None:
         if event.identity == _SERVER:
-            self.ending += f" by the server: {event.reason}"
+            self.outgrown = True
+            self.ending += f" by the server: {event.reason.rstrip('.')}"
         elif self.ending == _TERMINATED:
             self.terminated = event.reason or "no reason given"
 
