@@ -20,6 +20,8 @@ from pytest_selfopt.runners.temporal.shared import WORKFLOW
 from tests.acceptance.conftest import suite_lines
 from tests.performance.engine_faults.bench import Bench, noise
 
+MORE = 18
+"""Cases, so that a cycle has three workflows."""
 HELLOS = [f"Hello {number}!" for number in range(3)]
 LOW_BLOBS = ("--dynamic-config-value", "limit.blobSize.error=300000")
 LOW_HISTORIES = (
@@ -31,9 +33,12 @@ LOW_HISTORIES = (
 def lost_workflows(bench: Bench, turn: int) -> str:
     """After a killed session all its workflows are gone, some of them, or terminated: one resumed session ends."""
     how = ("all gone", "first gone", "last left", "some gone", "terminated")[turn % 5]
+    lines = suite_lines()
+    more = [{**lines[-1], "id": f"more-{number}", "prompt": f"Hello, number {number}!"} for number in range(MORE)]
+    bench.write_suite([*lines, *more])
     bench.play(latency_s=0.05)
     bench.engine.work_in(bench.folder)
-    bench.kill_after(bench.begin(cold=True), 10 + 3 * turn)
+    bench.kill_after(bench.begin(cold=True), 150 - 15 * turn)
     found = do(bench, lambda client: listed(client, bench.engine.name))
     chosen = choose(how, found, turn)
     if how == "terminated":
