@@ -1,9 +1,11 @@
-"""What every message between sessions and workers has in common: what it belongs to, and how it is refused."""
+"""What every message between sessions and workers has in common: what it belongs to, how long, and how refused."""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +17,12 @@ MOST_REASONS = 20
 
 MOST_REASON = 300
 """Characters of such a reason, which may repeat what a stranger wrote."""
+
+
+MOST_EXPANDED = 16 * 1024 * 1024
+"""The length of a compressed message in bytes, once it is expanded: a stranger's few bytes may stand for any number."""
+
+_COMPRESSED = b"selfopt-zlib-1:"
 
 
 class UnusableMessageError(RunnerError):
@@ -57,6 +65,33 @@ class MessageContext:
     def to_bytes(self) -> bytes:
         """Return a text that no other context has."""
         return json.dumps(self.to_json(), ensure_ascii=True).encode("ascii")
+
+
+def seal_within(data: bytes, seal: Callable[[bytes], bytes], most: int) -> bytes:
+    """Return a sealed message, compressed if it is longer than `most` bytes otherwise; it may still be longer."""
+    sealed = seal(data)
+    if len(sealed) <= most or len(data) > MOST_EXPANDED:
+        return sealed
+    # Before it is sealed: sealed bytes do not compress.
+    return seal(_COMPRESSED + zlib.compress(data))
+
+
+def expanded(data: bytes) -> bytes:
+    """Return a message as it was before it was compressed, if it was.
+
+    Raises:
+        UnusableMessageError: if it is damaged, or would be longer than any message.
+    """
+    if not data.startswith(_COMPRESSED):
+        return data
+    reader = zlib.decompressobj()
+    try:
+        plain = reader.decompress(data[len(_COMPRESSED) :], MOST_EXPANDED)
+    except zlib.error:
+        raise UnusableMessageError("a compressed message is damaged") from None
+    if not reader.eof:
+        raise UnusableMessageError(f"a compressed message is damaged, or longer than {MOST_EXPANDED:,} bytes")
+    return plain
 
 
 def count_reason(reasons: Counter[str], why: str) -> None:

@@ -18,7 +18,7 @@ from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.conversation import Dialogue
-from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, UnusableMessageError
+from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, UnusableMessageError, expanded
 from pytest_selfopt.runners.message_fields import CALL, CALL_OPTIONAL, RESULT, Check, wrong_field
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest, Sampling
@@ -203,7 +203,8 @@ def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
     Raises:
         UnusableMessageError: if it is no such result.
     """
-    value = load_message(data, about)
+    data = expanded(data)
+    value = _load_expanded(data, about)
     _require(value, about, RESULT, {})
     if (value["reply"] is None) == (value["error"] is None):
         raise UnusableMessageError("a result has neither a reply nor an error, or both")
@@ -228,11 +229,15 @@ def dump_message(value: Mapping[str, Any], about: MessageContext) -> bytes:
 
 
 def load_message(data: bytes, about: MessageContext) -> dict[str, Any]:
-    """Decode a message that belongs to what `about` says.
+    """Decode a message, perhaps a compressed one, that belongs to what `about` says.
 
     Raises:
         UnusableMessageError: if it is none.
     """
+    return _load_expanded(expanded(data), about)
+
+
+def _load_expanded(data: bytes, about: MessageContext) -> dict[str, Any]:
     try:
         value = json.loads(data)
         version = value["format"]

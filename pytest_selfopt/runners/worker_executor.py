@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
-from pytest_selfopt.runners.message import UnusableMessageError
+from pytest_selfopt.runners.message import UnusableMessageError, seal_within
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.specs.variants import Variant
@@ -91,19 +91,27 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
     return replace(result, reply=None, error=error, failed_attempts=())
 
 
-def encoded(result: CallResult, encode: Callable[[CallResult], bytes], most: int, limit: str) -> bytes:
-    """Encode a result; if that is impossible, or longer than `most` bytes, encode an error with what it cost instead.
+def encoded(
+    result: CallResult,
+    encode: Callable[[CallResult], bytes],
+    most: int,
+    limit: str,
+    seal: Callable[[bytes], bytes] = bytes,
+) -> bytes:
+    """Encode and seal a result, compressed if it is longer than `most` bytes otherwise.
 
-    `limit` says who demands that, as in "Temporal's history takes at most 512,000".
+    If that is impossible, or it is still longer, it becomes an error with what it cost. `limit` says who demands that,
+    and what to do, as in "Temporal's history takes at most 512,000; ask for shorter replies".
     """
     try:
         data = encode(result)
     except UnusableMessageError as problem:
-        return encode(failed(ErrorKind.MALFORMED, f"the reply cannot be passed on: {problem}", result))
-    if len(data) <= most:
-        return data
-    why = f"the reply is {len(data):,} bytes long, but {limit}"
-    return encode(failed(ErrorKind.MALFORMED, why, result))
+        return seal(encode(failed(ErrorKind.MALFORMED, f"the reply cannot be passed on: {problem}", result)))
+    sealed = seal_within(data, seal, most)
+    if len(sealed) <= most:
+        return sealed
+    why = f"the reply is {len(data):,} bytes long, compressed {len(sealed):,}, but {limit}"
+    return seal(encode(failed(ErrorKind.MALFORMED, why, result)))
 
 
 class MadeResults:

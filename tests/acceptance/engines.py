@@ -72,14 +72,16 @@ class Engine:
     it writes all that it does to its log.
     """
 
-    def __init__(self, kind: Kind, place: Path, name: str = "selfopt", *, talks: bool = False) -> None:
+    def __init__(
+        self, kind: Kind, place: Path, name: str = "selfopt", *, talks: bool = False, more: tuple[str, ...] = ()
+    ) -> None:
         self.kind = kind
         self.place = place
         self.name = name
         server = SERVERS[kind.name](place, free_port())
-        self._server = server
         if talks:
-            self._server = replace(server, command=(*server.command, *kind.talkative))
+            more = (*more, *kind.talkative)
+        self._server = replace(server, command=(*server.command, *more))
         self.url = server.address
         self.use = ("--selfopt-runner", kind.name)
         self.workers: list[subprocess.Popen[str]] = []

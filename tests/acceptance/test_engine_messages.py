@@ -15,7 +15,7 @@ from nats.aio.client import Client as Connection
 from pytest_selfopt.runners.message import MessageKind
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import connect
-from pytest_selfopt.runners.nats.engine import ID
+from pytest_selfopt.runners.nats.limits import ID
 from pytest_selfopt.runners.nats.subjects import Subjects
 from tests.acceptance.conftest import said
 from tests.acceptance.engines import PLANNED, Engine, Make, far

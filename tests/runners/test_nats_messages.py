@@ -23,7 +23,8 @@ from pytest_selfopt.runners.message import MessageKind
 from pytest_selfopt.runners.nats import worker as nats_worker
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import connect, have_consumer, have_streams
-from pytest_selfopt.runners.nats.engine import ID, NatsEngine
+from pytest_selfopt.runners.nats.engine import NatsEngine
+from pytest_selfopt.runners.nats.limits import ID
 from pytest_selfopt.runners.nats.messages import NatsMessages
 from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.nats.worker_directory import WorkerDirectory, notice_context, notice_to_bytes
@@ -205,7 +206,7 @@ def test_copies_of_sealed_calls_are_not_made_again(url: str) -> None:
     desk = Desk(url, "replays", SEALED)
     desk.publish()
     place = desk.names.call("own", "any", "cycle", "call-1")
-    data = desk.messages.write_call(replace(HELLO, id="call-1"), "cycle")
+    data = desk.messages.write_call(replace(HELLO, id="call-1"), "cycle", 1_000_000)
     with desk.worker():
         desk.publish((place, "call-1", data))
         wait_for(lambda: desk.model.asked)

@@ -29,12 +29,15 @@ REFUSED_S = 2.0
 CANCELLATIONS = 50
 """How many times, at intervals of 0.1 s, the client is told to abandon an attempt."""
 
-EXISTS = 10077
-"""The server's error code for a second message on a subject (JSStreamStoreFailedF)."""
+Callback = Callable[[], Awaitable[None]]
 
 
-async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitable[None]] | None = None) -> Connection:
+async def connect(
+    config: NatsConfig, who: str, came_back: Callback | None = None, closed: Callback | None = None
+) -> Connection:
     """Connect; the connection restores itself when the server returns, and then calls `came_back`.
+
+    If the server refuses something, it closes the connection for good, and `closed` is called; also if we close it.
 
     Raises:
         RunnerError: if the package is missing, no server answers, or it rejects the connection.
@@ -62,6 +65,7 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
             reconnect_time_wait=0.2,
             error_cb=note,
             reconnected_cb=came_back,
+            closed_cb=closed,
             **_credentials(config),
         )
     )
@@ -82,14 +86,22 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         ) from None
 
 
-async def cancel_attempt(connecting: asyncio.Future[Connection]) -> None:
-    """Cancel an unfinished attempt to connect."""
+async def cancel_attempt(connecting: asyncio.Future[Any]) -> None:
+    """Cancel an unfinished attempt to connect, or something else that waits."""
     for _ in range(CANCELLATIONS):
         if connecting.done():
             return
-        # The client sometimes mistakes a cancellation for the end of its own waits, and continues.
+        # A cancellation is sometimes mistaken for the end of a wait, by the client and by Python before 3.12.
         connecting.cancel()
         await asyncio.wait({connecting}, timeout=0.1)
+
+
+def describe_closed(connection: Connection, where: str) -> str:
+    """Say that the server at an address has closed the connection for good, and why."""
+    why = ""
+    if connection.last_error is not None:
+        why = f" ({connection.last_error})"
+    return f"the NATS server at {where} has closed the connection{why}"
 
 
 def errors() -> tuple[type[Exception], ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt import clock
@@ -15,7 +16,15 @@ from pytest_selfopt.runners.loop_thread import EventLoopThread
 from pytest_selfopt.runners.lost_calls import LostCalls
 from pytest_selfopt.runners.message import MessageKind, UnusableMessageError
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
+from pytest_selfopt.runners.nats.connection import (
+    cancel_attempt,
+    connect,
+    describe_closed,
+    errors,
+    have_consumer,
+    have_streams,
+)
+from pytest_selfopt.runners.nats.limits import ID, describe_limit, headers_of, is_stored, is_too_long, room_for_data
 from pytest_selfopt.runners.nats.messages import NatsMessages, Order
 from pytest_selfopt.runners.nats.queued_calls import last_stored, no_longer_queued
 from pytest_selfopt.runners.nats.subjects import Subjects
@@ -31,14 +40,14 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-ID = "Selfopt-Call"
-"""The header with the call's id."""
-
 FIND_S = 5.0
 """Seconds to look for workers when a session begins."""
 
 AWAY_S = 60.0
 """Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
+
+MOST_TOGETHER = 1000
+"""How many calls are sent before their acknowledgements are waited for; the client waits with more than 4,000."""
 
 _ANSWER_S = 5.0
 _PAUSE_S = 0.3
@@ -57,6 +66,7 @@ class NatsEngine:
         self._workers = WorkerDirectory(config, cipher, demand)
         self._loop = EventLoopThread("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
+        self._stream_client: JetStreamContext | None = None
         self._open: dict[str, Call] = {}
         """Sent calls that have not ended, by id."""
         self._queued: dict[str, str] = {}
@@ -82,7 +92,17 @@ class NatsEngine:
 
     @property
     def _jetstream(self) -> JetStreamContext:
-        return self._connection.jetstream()
+        """The client of the streams, one for all that is sent: each has a subscription of its own.
+
+        Raises:
+            RunnerError: when `connect` has not made one, or the connection is closed.
+        """
+        if self._stream_client is None or self._connection.is_closed:
+            raise self._closed()
+        return self._stream_client
+
+    def _closed(self) -> RunnerError:
+        return RunnerError(f"{describe_closed(self._connection, self._where)}; continue with --selfopt-resume")
 
     def connect(self) -> None:
         """Connect and find workers."""
@@ -115,7 +135,8 @@ class NatsEngine:
         return f"the NATS server at {self._where} cannot be used: {str(problem) or type(problem).__name__}"
 
     async def _connect(self) -> None:
-        self._nats = await connect(self._config, "pytest-selfopt session", self._read_on)
+        self._nats = await connect(self._config, "pytest-selfopt session", self._read_on, self._note_closed)
+        self._stream_client = self._nats.jetstream()
         await have_streams(self._jetstream, self._names)
         for provider, most in self._demand.limits.items():
             await have_consumer(
@@ -124,6 +145,9 @@ class NatsEngine:
         missing = await self._workers.missing(self._nats, FIND_S)
         if missing:
             raise RunnerError(self._workers.without(missing))
+
+    async def _note_closed(self) -> None:
+        self._look.set()
 
     async def _read_results(self) -> None:
         stream = await self._jetstream.stream_info(
@@ -158,6 +182,8 @@ class NatsEngine:
         while not condition():
             if clock.monotonic() > deadline:
                 raise RunnerError(f"the NATS server at {self._where} does not return its stored results")
+            if self._connection.is_closed:
+                raise self._closed()
             await asyncio.sleep(0.01)
 
     @property
@@ -165,44 +191,57 @@ class NatsEngine:
         return self._config.where
 
     async def _send(self, calls: Sequence[Call]) -> None:
-        max_payload = self._connection.max_payload
         waiting: dict[str, tuple[str, bytes]] = {}
         for call in calls:
             # The result of a call that an earlier session sent may arrive while this one is sending it.
             if self._inbox.is_over(call.id):
                 continue
             self._open[call.id] = call
-            data = self._messages.write_call(call, self._cycle)
-            if len(data) > max_payload:
+            most = room_for_data(self._connection.max_payload, headers_of(call.id))
+            data = self._messages.write_call(call, self._cycle, most)
+            if len(data) > most:
                 self._refuse(call, len(data))
                 continue
             provider = self._demand.provider_of(call.model)
             place = await self._workers.place(self._connection, call.model, AWAY_S)
             subject = self._names.call(provider, place, self._cycle, call.id)
             waiting[subject] = call.id, data
+        await self._queue(waiting)
+
+    async def _queue(self, waiting: dict[str, tuple[str, bytes]]) -> None:
+        """Put calls into the queue, given by subject with their ids; they leave `waiting` when they are there."""
         deadline = clock.monotonic() + AWAY_S
         while waiting:
-            sent = {subject: await self._publish(subject, *message) for subject, message in waiting.items()}
-            answers = [asyncio.wait_for(answer, _ANSWER_S) for answer in sent.values()]
-            results = await asyncio.gather(*answers, return_exceptions=True)
-            for subject, result in zip(sent, results, strict=True):
-                if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
-                    call_id, _ = waiting.pop(subject)
+            some = dict(islice(waiting.items(), MOST_TOGETHER))
+            results = await self._publish(some)
+            for subject, result in zip(some, results, strict=True):
+                call_id, data = some[subject]
+                if not isinstance(result, BaseException) or is_stored(result):
+                    del waiting[subject]
+                    deadline = clock.monotonic() + AWAY_S
                     # Its result may have come before this acknowledgement.
                     if call_id in self._open:
                         self._queued[call_id] = subject
+                elif is_too_long(result):
+                    del waiting[subject]
+                    if call_id in self._open:
+                        self._refuse(self._open[call_id], len(data))
                 elif clock.monotonic() > deadline:
                     raise RunnerError(f"the NATS server at {self._where} rejects calls: {result}")
 
-    async def _publish(self, subject: str, call_id: str, data: bytes) -> asyncio.Future[Any]:
-        return await self._jetstream.publish_async(subject, data, wait_stall=AWAY_S, headers={ID: call_id})
+    async def _publish(self, messages: Mapping[str, tuple[str, bytes]]) -> list[Any]:
+        """Publish messages about calls, given by subject; return an acknowledgement or a problem for each."""
+        jetstream = self._jetstream
+        answers: list[asyncio.Future[Any]] = []
+        for subject, (call_id, data) in messages.items():
+            headers = headers_of(call_id)
+            answers.append(await jetstream.publish_async(subject, data, wait_stall=AWAY_S, headers=headers))
+        waiting = [asyncio.wait_for(answer, _ANSWER_S) for answer in answers]
+        return await asyncio.gather(*waiting, return_exceptions=True)
 
     def _refuse(self, call: Call, size: int) -> None:
-        most = self._connection.max_payload
-        error = CallError(
-            kind=ErrorKind.REQUEST,
-            message=f"the call is {size:,} bytes long, but the NATS server accepts only {most:,} (max_payload)",
-        )
+        limit = describe_limit(self._connection.max_payload, "prompts")
+        error = CallError(kind=ErrorKind.REQUEST, message=f"the call is {size:,} bytes long, but {limit}")
         self._end_call(call.id, Answer(ended_now(error, lane=call.lane), ""))
 
     def _end_call(self, call_id: str, answer: Answer) -> bool:
@@ -255,11 +294,10 @@ class NatsEngine:
         await connection.flush()
 
     async def _cancel(self) -> None:
-        try:
+        # If the server is unreachable, workers make the queued calls, and a resumed cycle finds the results.
+        with contextlib.suppress(*errors(), RunnerError):
             await self._jetstream.purge_stream(self._names.calls, subject=self._names.calls_in(self._cycle))
             await self._tell(Order(cancel=True))
-        except errors():
-            return  # The server is unreachable: workers make the queued calls, and a resumed cycle finds the results.
 
     async def _watch(self) -> None:
         """Watch the server and the workers while calls are in flight."""
@@ -292,6 +330,8 @@ class NatsEngine:
 
     async def _what_is_wrong(self) -> str:
         """Say why calls in flight may never end; empty if all is well, as after a lost worker was replaced."""
+        if self._connection.is_closed:
+            raise self._closed()
         if not self._connection.is_connected:
             return f"the NATS server at {self._where} is unreachable; continue later with --selfopt-resume"
         missing = await self._workers.missing(self._connection, _ANSWER_S)
@@ -328,7 +368,6 @@ class NatsEngine:
 
     async def _end(self) -> None:
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+            await cancel_attempt(self._watching)
         if self._nats is not None:
             await self._nats.close()

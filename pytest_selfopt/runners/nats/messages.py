@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt import clock
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
+from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError, seal_within
 from pytest_selfopt.runners.message_fields import is_amount, is_flag, is_text, wrong_field
 from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.runner import Call
@@ -20,6 +20,7 @@ from pytest_selfopt.runners.wire import (
     load_message,
     result_to_bytes,
 )
+from pytest_selfopt.runners.worker_executor import encoded
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
 
@@ -52,10 +53,10 @@ class NatsMessages:
     def _open(self, data: bytes, about: MessageContext) -> bytes:
         return self._cipher.open(data, about.to_bytes())
 
-    def write_call(self, call: Call, cycle: str) -> bytes:
-        """Write a call."""
+    def write_call(self, call: Call, cycle: str, most: int) -> bytes:
+        """Write a call, compressed if it is longer than `most` bytes otherwise; it may still be longer."""
         about = self._about(MessageKind.CALL, cycle, call.id)
-        return self._seal(call_to_bytes(call, about, clock.now()), about)
+        return seal_within(call_to_bytes(call, about, clock.now()), lambda data: self._seal(data, about), most)
 
     def read_call(self, data: bytes, cycle: str, call_id: str, variant: Callable[[str], Variant]) -> Call:
         """Read a call.
@@ -66,10 +67,18 @@ class NatsMessages:
         about = self._about(MessageKind.CALL, cycle, call_id)
         return call_from_bytes(self._open(data, about), about, variant)
 
-    def write_result(self, result: CallResult, cycle: str, call_id: str, question: str) -> bytes:
-        """Write the answer to a question."""
+    def write_result(
+        self, result: CallResult, cycle: str, call_id: str, question: str, *, most: int, limit: str
+    ) -> bytes:
+        """Write the answer to a question in at most `most` bytes, which `limit` demands (see `encoded`)."""
         about = self._about(MessageKind.RESULT, cycle, call_id)
-        return self._seal(result_to_bytes(result, about, question), about)
+        return encoded(
+            result,
+            lambda result: result_to_bytes(result, about, question),
+            most,
+            limit,
+            lambda data: self._seal(data, about),
+        )
 
     def read_answer(self, data: bytes, cycle: str, call_id: str) -> Answer:
         """Read an answer."""

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import math
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt import clock
@@ -16,14 +17,16 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.ids import token
 from pytest_selfopt.runners.message import MessageKind, UnusableMessageError
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
-from pytest_selfopt.runners.nats.engine import ID
+from pytest_selfopt.runners.nats.connection import connect, describe_closed, errors, have_consumer, have_streams
+from pytest_selfopt.runners.nats.limits import ID, describe_limit, headers_of, room_for_data
 from pytest_selfopt.runners.nats.messages import NatsMessages
+from pytest_selfopt.runners.nats.queued_calls import acknowledge, keep, put_back
+from pytest_selfopt.runners.nats.stored_results import StoredResults, StreamRefusesError
 from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.nats.worker_directory import ANY, notice_context, notice_to_bytes
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import question_of
-from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, encoded, failed
+from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, failed
 from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
 
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
-    from nats.js.api import RawStreamMsg
 
 MOST_DELIVERIES = 5
 """The number of workers that may be lost with a call before it is abandoned."""
@@ -39,15 +41,13 @@ MOST_DELIVERIES = 5
 DRAIN_S = 30.0
 """Seconds for which a worker that is told to end waits for its calls."""
 
-MOST_RESULTS = 16
-"""How many stored messages are looked at to find the result of a call; others may write there, too."""
+AGAIN_S = 60.0
+"""Seconds for which a worker whose connection was closed tries to connect again, to store the results of its calls."""
 
 _PULL_S = 5.0
 _ANSWER_S = 5.0
 _PAUSE_S = 0.2
 _ASK_S = 0.25
-_STORE_S = 1.0
-"""Seconds after which an unacknowledged result is stored again, since the server may have died."""
 
 
 class NatsWorker:
@@ -62,6 +62,10 @@ class NatsWorker:
         self._messages = NatsMessages(self._names, cipher)
         self._made = MadeResults()
         self._ending = asyncio.Event()
+        self._problem: RunnerError | None = None
+        """Why this worker cannot go on."""
+        self._stuck = asyncio.Event()
+        """Set when it cannot, or when the connection is closed for good."""
         self._mine: set[tuple[str, str]] = set()
         """The calls that this worker has, by cycle and id."""
         self._aborted: set[tuple[str, str]] = set()
@@ -69,6 +73,8 @@ class NatsWorker:
         """Time of the last reconnection (seconds of a monotonic clock)."""
         self._making: set[asyncio.Task[None]] = set()
         self._nats: Connection | None = None
+        self._stream_client: JetStreamContext | None = None
+        self._results = StoredResults(self._names, self._messages, lambda: self._jetstream, self._room)
 
     @property
     def _connection(self) -> Connection:
@@ -83,22 +89,27 @@ class NatsWorker:
 
     @property
     def _jetstream(self) -> JetStreamContext:
-        return self._connection.jetstream()
+        """The client of the streams.
+
+        Raises:
+            RunnerError: when `run` has not connected.
+        """
+        if self._stream_client is None:
+            raise RunnerError("there is no connection to a NATS server")
+        return self._stream_client
 
     async def run(self) -> None:
         """Take and make calls; after SIGTERM, SIGHUP or Ctrl-C, return once the calls in flight have ended.
 
         Raises:
-            RunnerError: if there is no server.
+            RunnerError: if there is no server, it closes the connection for good, or takes no results.
         """
-        self._nats = await connect(self._config, f"pytest-selfopt worker {self._duty.name}", self._note_return)
+        await self._open()
         await have_streams(self._jetstream, self._names)
         for provider in self._duty.providers:
             for place in (ANY, self._duty.name):
                 await self._have_consumer(provider, place)
-        await self._nats.subscribe(self._names.workers, cb=self._answer)
-        await self._nats.subscribe(self._names.control("*"), cb=self._obey)
-        await self._nats.subscribe(self._names.holders, cb=self._say_if_mine)
+        await self._connection.subscribe(self._names.workers, cb=self._answer)
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._end)
@@ -112,18 +123,44 @@ class NatsWorker:
                 taking = self._take(provider, place, room[provider])
                 slots.append(asyncio.create_task(taking))
             self._duty.introduce()
-            ending = asyncio.create_task(self._ending.wait())
-            await asyncio.wait([ending, *slots], return_when=asyncio.FIRST_COMPLETED)
-            broken = [task.exception() for task in slots if task.done()]
-            for task in (ending, *slots):
+            events = [asyncio.create_task(event.wait()) for event in (self._ending, self._stuck)]
+            await asyncio.wait([*events, *slots], return_when=asyncio.FIRST_COMPLETED)
+            self._note_broken(slots)
+            for task in (*events, *slots):
                 task.cancel()
             await self._drain()
-        await self._nats.close()
-        if broken:
-            raise RunnerError(f"calls cannot be taken from the NATS server: {broken[0]}")
+        await self._connection.close()
+        if self._problem is not None:
+            raise self._problem
+
+    def _room(self, call_id: str) -> int:
+        """Return how many bytes a message about a call may have."""
+        return room_for_data(self._connection.max_payload, headers_of(call_id))
+
+    async def _open(self) -> None:
+        """Connect, and answer for the calls that this worker has."""
+        name = f"pytest-selfopt worker {self._duty.name}"
+        self._nats = await connect(self._config, name, self._note_return, self._note_closed)
+        self._stream_client = self._nats.jetstream()
+        await self._nats.subscribe(self._names.control("*"), cb=self._obey)
+        await self._nats.subscribe(self._names.holders, cb=self._say_if_mine)
 
     async def _note_return(self) -> None:
         self._came_back = clock.monotonic()
+
+    async def _note_closed(self) -> None:
+        self._stuck.set()
+
+    def _note_broken(self, slots: Sequence[asyncio.Task[None]]) -> None:
+        """Note why no more calls are taken, unless that was ordered."""
+        if self._problem is not None:
+            return
+        if self._connection.is_closed:
+            self._problem = RunnerError(describe_closed(self._connection, self._config.where))
+            return
+        for task in slots:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                self._problem = RunnerError(f"calls cannot be taken from the NATS server: {task.exception()}")
 
     async def _have_consumer(self, provider: str, place: str) -> None:
         """Create the consumer if missing; keep a session's settings of it."""
@@ -149,9 +186,34 @@ class NatsWorker:
     async def _drain(self) -> None:
         self._duty.take_leave()
         deadline = clock.monotonic() + DRAIN_S
+        if not self._ending.is_set():
+            # Nobody waits for this worker's end, and what it is making is paid for.
+            deadline = math.inf
+            self._ending.set()
         while self._making and clock.monotonic() < deadline:
+            if self._connection.is_closed:
+                await self._open_again()
             await asyncio.sleep(0.05)
         self._duty.executor.abort_all()
+
+    async def _open_again(self) -> None:
+        """Replace a connection that was closed, to store results; a client that was closed never connects again.
+
+        Raises:
+            RunnerError: if that is impossible for a minute.
+        """
+        closed = describe_closed(self._connection, self._config.where)
+        deadline = clock.monotonic() + AGAIN_S
+        while True:
+            try:
+                await self._open()
+            except RunnerError as problem:
+                if clock.monotonic() > deadline:
+                    self._duty.executor.abort_all()
+                    raise RunnerError(f"{closed}, and results cannot be stored: {problem}") from None
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return
 
     async def _answer(self, message: Msg) -> None:
         if not self._ending.is_set():
@@ -211,9 +273,12 @@ class NatsWorker:
             # A failure is harmless: the call comes again, and its result is found.
             with contextlib.suppress(*errors()):
                 if done:
-                    await message.ack_sync(timeout=_ANSWER_S)
+                    await acknowledge(self._connection, message, _ANSWER_S)
                 else:
-                    await message.nak(delay=self._config.ack_wait_s / 2)
+                    await put_back(self._connection, message, self._config.ack_wait_s / 2)
+        except StreamRefusesError as problem:
+            self._problem = problem
+            self._stuck.set()
         finally:
             beat.cancel()
             self._mine.discard((cycle, call_id))
@@ -224,7 +289,7 @@ class NatsWorker:
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 3)
             with contextlib.suppress(*errors()):
-                await message.in_progress()
+                await keep(self._connection, message)
 
     async def _make_once(self, message: Msg, cycle: str, call_id: str, received: float) -> bool:
         """Make a call and store its result; return whether it is done, or must be delivered again later."""
@@ -232,20 +297,20 @@ class NatsWorker:
         subject = self._names.report(MessageKind.RESULT, cycle, call_id, mark)
         call = self._duty.read(lambda: self._messages.read_call(message.data, cycle, call_id, self._duty.variant))
         if isinstance(call, CallResult):
-            await self._store(subject, call_id, self._messages.write_result(call, cycle, call_id, ""))
+            await self._store_result(subject, call, cycle, call_id, "")
             return True
         if await self._is_made_elsewhere(cycle, call_id, self._courtesy_s(message)):
             return False
         # A beginning reported after a result is ignored.
         question = question_of(call)
         begun = self._report(MessageKind.BEGUN, cycle, call_id, mark)
-        has_result, _ = await asyncio.gather(self._has_result(cycle, call_id, question), begun)
+        has_result, _ = await asyncio.gather(self._results.has(cycle, call_id, question), begun)
         if has_result:
             return True
         made = self._made.get(cycle, call_id, question)
         if made is not None:
             await self._report(MessageKind.LEFT, cycle, call_id, mark)
-            await self._store(subject, call_id, made)
+            await self._results.store(subject, call_id, made)
             return True
         if (cycle, call_id) in self._aborted or self._came_back > received:
             # A server that died may have forgotten to whom it had delivered a call.
@@ -253,9 +318,7 @@ class NatsWorker:
             return (cycle, call_id) in self._aborted
         result = await self._carry_out(message, call)
         if result.error is None or result.error.kind is not ErrorKind.CANCELLED:
-            data = self._to_bytes(result, cycle, call_id, question)
-            self._made.keep(cycle, call_id, question, data)
-            await self._store(subject, call_id, data)
+            await self._store_result(subject, result, cycle, call_id, question)
             return True
         # What was not made because a quota is used up comes again later.
         return (cycle, call_id) in self._aborted
@@ -263,7 +326,7 @@ class NatsWorker:
     async def _report(self, kind: MessageKind, cycle: str, call_id: str, mark: str) -> None:
         """Store that a call was begun, or dropped before it was sent."""
         data = self._messages.write_event(kind, cycle, call_id, mark, clock.now())
-        await self._store(self._names.report(kind, cycle, call_id, mark), call_id, data)
+        await self._results.store(self._names.report(kind, cycle, call_id, mark), call_id, data)
 
     async def _is_made_elsewhere(self, cycle: str, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""
@@ -303,57 +366,17 @@ class NatsWorker:
             return failed(ErrorKind.WORKER_LOST, why)
         return await asyncio.get_running_loop().run_in_executor(None, self._duty.executor.carry_out, call)
 
-    async def _has_result(self, cycle: str, call_id: str, question: str) -> bool:
-        """Whether an answer to the question is stored; wait while the server is unreachable."""
-        from nats.js.errors import NotFoundError
-
-        after = 0
-        for _ in range(MOST_RESULTS):
-            try:
-                stored = await self._next_result(cycle, call_id, after)
-            except NotFoundError:
-                return False
-            with contextlib.suppress(UnusableMessageError):
-                if self._messages.read_answer(stored.data or b"", cycle, call_id).fits(question):
-                    return True
-            after = stored.seq or 0
-        return False
-
-    async def _next_result(self, cycle: str, call_id: str, after: int) -> RawStreamMsg:
-        """Return the next stored result of a call; wait while the server is unreachable.
-
-        Raises:
-            NotFoundError: if there is none.
-        """
-        from nats.js.errors import NotFoundError
-
-        subject = self._names.results_to(cycle, call_id)
-        while True:
-            try:
-                return await self._jetstream.get_msg(
-                    self._names.results, seq=after + 1, subject=subject, direct=True, next=True
-                )
-            except NotFoundError:
-                raise
-            except errors():
-                await asyncio.sleep(_PAUSE_S)
-
-    def _to_bytes(self, result: CallResult, cycle: str, call_id: str, question: str) -> bytes:
-        """Encode a result as the server accepts it."""
-        most = self._connection.max_payload
-        limit = f"the NATS server accepts only {most:,} (max_payload)"
-        return encoded(
-            result, lambda result: self._messages.write_result(result, cycle, call_id, question), most, limit
-        )
-
-    async def _store(self, subject: str, call_id: str, data: bytes) -> None:
-        """Store a message as soon as the server is reachable."""
-        while True:
-            try:
-                await self._jetstream.publish(subject, data, timeout=_STORE_S, headers={ID: call_id})
-            except errors() as problem:
-                if getattr(problem, "err_code", None) == EXISTS:
-                    return
-                await asyncio.sleep(_PAUSE_S)
-            else:
+    async def _store_result(self, subject: str, result: CallResult, cycle: str, call_id: str, question: str) -> None:
+        """Store a result as the server accepts it, and keep it."""
+        most = self._room(call_id)
+        while most > 0:
+            limit = describe_limit(self._connection.max_payload, "replies")
+            data = self._messages.write_result(result, cycle, call_id, question, most=most, limit=limit)
+            self._made.keep(cycle, call_id, question, data)
+            if await self._results.store(subject, call_id, data):
                 return
+            # The server takes less by now, or its stream less than the server.
+            room = self._room(call_id)
+            most = room
+            if room >= len(data):
+                most = len(data) // 2

@@ -8,6 +8,8 @@ from typing import Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 
+_AGAIN_S = 0.1
+
 
 class BackgroundTasks:
     """Tasks on one event loop; one that fails, however it does, reports why."""
@@ -26,9 +28,11 @@ class BackgroundTasks:
 
     async def end(self) -> None:
         """Cancel all tasks, and wait until they have ended."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            # Until Python 3.12, a task whose wait ends at this very moment does not notice.
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=_AGAIN_S)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -68,6 +68,20 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str, *, lenient: 
         ) from None
 
 
+async def most_bytes(client: Client) -> int | None:
+    """Return the length of a payload that the server accepts; None if it does not say."""
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError
+
+    try:
+        request = DescribeNamespaceRequest(namespace=client.namespace)
+        found = await client.workflow_service.describe_namespace(request)
+    except RPCError:
+        return None  # Describing may be forbidden to who may start workflows.
+    most: int = found.namespace_info.limits.blob_size_limit_error
+    return most or None
+
+
 @cache
 def _runtime() -> Runtime:
     """Return the library's runtime, one per process, which is never released.

@@ -18,11 +18,13 @@ from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.background import BackgroundTasks
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connection import connect
-from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
-from pytest_selfopt.runners.temporal.shared import MOST_BYTES, CallPayload, CallPayloads, errand_of, take_some
+from pytest_selfopt.runners.temporal.connection import connect, most_bytes
+from pytest_selfopt.runners.temporal.cycle_workflows import CycleWorkflows
+from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, is_gone, is_refused, together
+from pytest_selfopt.runners.temporal.shared import MOST_BYTES, CallPayload, CallPayloads, errand_of
 from pytest_selfopt.runners.temporal.start import start_calls
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
+from pytest_selfopt.runners.temporal.waiting_calls import WaitingCalls
 from pytest_selfopt.runners.temporal.worker_directory import Places
 from pytest_selfopt.runners.wire import Answer
 from pytest_selfopt.runners.without_reply import GIVEN_UP, ended_now
@@ -48,9 +50,8 @@ _TICK_S = 5.0
 class TemporalEngine:
     """Carries calls with Temporal, on its own thread; see `remote.Engine`.
 
-    The workflows of a cycle are numbered and started in order, so that a resumed session finds all of them by counting
-    and reads the results from their histories. Names derived from their calls would not be found again, because a
-    resumed session sends fewer calls.
+    A resumed session reads the results from the workflows that it finds (see `CycleWorkflows`). The calls of a workflow
+    that is gone, or has ended without their results, go into new ones.
 
     Windows bound the calls to a provider in flight over all workers: the windows of its workflows never sum to more
     than its limit. If a workflow has fewer calls left than its window, the rest goes to the next workflow. Windows only
@@ -69,11 +70,11 @@ class TemporalEngine:
         self._cycle = ""
         self._loop = EventLoopThread("selfopt-temporal", errors=errors, sentence=self._unusable)
         self._connected: Client | None = None
-        self._courses: list[WorkflowResults] = []
+        self._courses = CycleWorkflows(self._names, "", self._course)
+        self._most_bytes = MOST_BYTES
         self._asked: dict[str, Call] = {}
         """Sent calls that have not ended, by id."""
-        self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
-        """Calls not yet in a workflow, by their provider's queue."""
+        self._waiting = WaitingCalls(self._limits, MOST_BYTES)
         self._lost = LostCalls()
         self._tasks = BackgroundTasks(self._fail, self._unusable)
         self._heard = clock.monotonic()
@@ -101,6 +102,7 @@ class TemporalEngine:
     def start(self, inbox: ResultListener, cycle: str) -> None:
         """Report the known results of a cycle, and from then on new ones."""
         self._inbox, self._cycle = Listening(inbox, self._note), cycle
+        self._courses = CycleWorkflows(self._names, cycle, self._course)
         self._loop.do(self._start())
 
     def send(self, calls: Sequence[Call]) -> None:
@@ -130,33 +132,23 @@ class TemporalEngine:
     async def _connect(self) -> None:
         session = uuid.uuid4().hex[:6]
         self._connected = await connect(self._config, self._cipher, f"pytest-selfopt session {session}")
+        self._most_bytes = min(MOST_BYTES, await most_bytes(self._client) or MOST_BYTES)
+        self._waiting = WaitingCalls(self._limits, self._most_bytes)
         missing = await self._places.missing(self._client, FIND_S)
         if missing:
             raise RunnerError(self._places.without(missing))
 
     async def _start(self) -> None:
-        from temporalio.service import RPCError, RPCStatusCode
-
-        while True:
-            course = self._next_course()
-            try:
-                await course.follow(self._client, self._inbox, wait=False)
-            except RPCError as problem:
-                if problem.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                break
-            self._courses.append(course)
-            if not course.ending:
-                self._tasks.start(self._follow(course))
+        await self._courses.find(self._client, self._inbox)
+        for course in self._courses.under_way():
+            self._tasks.start(self._follow(course))
         for task in (self._hand_on(), self._look(), self._watch()):
             self._tasks.start(task)
 
-    def _next_course(self) -> WorkflowResults:
+    def _course(self, workflow: str) -> WorkflowResults:
         from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
-        number = len(self._courses) + 1
-        name = self._names.workflow(self._cycle, number)
-        return WorkflowResults(name, self._names, self._begun, self._lose)
+        return WorkflowResults(workflow, self._names, self._begun, self._lose)
 
     def _lose(self, call_id: str, problem: UnusableMessageError) -> None:
         """Send a call again whose result cannot be used; end it if that is in vain."""
@@ -176,7 +168,7 @@ class TemporalEngine:
 
     async def _send(self, calls: Sequence[Call]) -> None:
         held: set[str] = set()
-        for course in self._under_way():
+        for course in self._courses.under_way():
             # What has ended and is asked nevertheless was the result of another question.
             course.calls -= course.ended.intersection(call.id for call in calls)
             held |= course.calls
@@ -189,14 +181,6 @@ class TemporalEngine:
                 self._put(call)
         self._more.set()
 
-    def _under_way(self) -> list[WorkflowResults]:
-        """Return the workflows that have not ended."""
-        return [course for course in self._courses if not course.ending]
-
-    def _of_queue(self, queue: str) -> list[WorkflowResults]:
-        """Return the unfinished workflows of a provider's queue."""
-        return [course for course in self._under_way() if course.queue == queue]
-
     def _handle(self, course: WorkflowResults) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(course.id)
 
@@ -208,17 +192,14 @@ class TemporalEngine:
             place = self._places.of(queue)
         about = MessageContext(MessageKind.CALL, self._config.name, self._cycle, call.id)
         errand = errand_of(call, place, about)
-        if errand.size > MOST_BYTES:
-            self._refuse(
-                errand.id,
-                f"the call is {errand.size:,} bytes long, but the Temporal server accepts only {MOST_BYTES:,} "
-                "(its limit.blobSize.error)",
-            )
+        if errand.size > self._most_bytes:
+            self._refuse(errand, f"accepts only {self._most_bytes:,} (its limit.blobSize.error)")
         else:
-            self._waiting[queue].append(errand)
+            self._waiting.put(queue, errand)
 
-    def _refuse(self, call_id: str, why: str) -> None:
-        self._end_call(call_id, CallError(kind=ErrorKind.REQUEST, message=why))
+    def _refuse(self, errand: CallPayload, why: str) -> None:
+        message = f"the call is {errand.size:,} bytes long, but the Temporal server {why}; ask with shorter prompts"
+        self._end_call(errand.id, CallError(kind=ErrorKind.REQUEST, message=message))
 
     def _end_call(self, call_id: str, error: CallError) -> None:
         lane = self._asked.pop(call_id).lane
@@ -250,7 +231,7 @@ class TemporalEngine:
 
     async def _hand_on_one(self, queue: str) -> bool:
         """Widen a window or start a workflow if limits allow; return whether there may be more to do."""
-        courses = self._of_queue(queue)
+        courses = self._courses.of_queue(queue)
         free = self._limits[queue] - sum(course.taken for course in courses)
         narrow = next((course for course in courses if course.window < len(course.left)), None)
         if free <= 0:
@@ -260,53 +241,76 @@ class TemporalEngine:
             await self._handle(narrow).signal("widen", window)
             narrow.window = max(narrow.window, window)
             return True
-        if self._waiting[queue]:
-            await self._begin(queue, free)
-            return True
-        return False
+        errands = self._waiting.next(queue)
+        if not errands:
+            return False
+        await self._begin(queue, errands, min(free, len(errands)))
+        return True
 
-    async def _begin(self, queue: str, free: int) -> None:
+    async def _begin(self, queue: str, errands: Sequence[CallPayload], window: int) -> None:
         """Start the next workflow."""
-        from temporalio.service import RPCError, RPCStatusCode
+        from temporalio.service import RPCError
 
-        errands = list(take_some(self._waiting[queue]))
-        window = min(free, len(errands))
-        course = self._next_course()
-        work = CallPayloads(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s)
+        course = self._courses.next()
+        work = CallPayloads(errands=list(errands), window=window, heartbeat_s=self._config.heartbeat_s)
         try:
-            await start_calls(self._client, course.id, queue, work)
+            course.earlier = not await start_calls(self._client, course.id, queue, work)
         except RPCError as problem:
-            if problem.status is not RPCStatusCode.INVALID_ARGUMENT:
+            if not is_refused(problem):
                 raise
-            del self._waiting[queue][: len(errands)]
-            for errand in errands:
-                self._refuse(errand.id, f"the Temporal server rejects the call: {problem}")
+            if len(errands) > 1:
+                self._waiting.take_fewer(len(errands))
+            else:
+                self._waiting.take(queue, errands)
+                self._refuse(errands[0], f"rejects it: {problem.message}")
             return
-        del self._waiting[queue][: len(errands)]
+        self._waiting.take(queue, errands)
         course.queue, course.window = queue, window
         course.carry(errands)
-        self._courses.append(course)
+        self._courses.add(course)
         self._tasks.start(self._follow(course))
 
     async def _follow(self, course: WorkflowResults) -> None:
         """Follow the history of a workflow until it ends."""
         from temporalio.service import RPCError
 
+        gone = 0
         while not course.ending:
             try:
                 await course.follow(self._client, self._inbox, wait=True)
-            except RPCError:
-                if clock.monotonic() - self._heard > AWAY_S:
+            except RPCError as problem:
+                gone += is_gone(problem)
+                if gone > 1:
+                    course.ending = "gone"
+                elif clock.monotonic() - self._heard > AWAY_S:
                     raise
-                await asyncio.sleep(_PAUSE_S)
+                else:
+                    await asyncio.sleep(_PAUSE_S)
         if course.broken:
             await self._give_up_on(course)
-        lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
-        if lost and not self._cancelled and not course.cancelled and not course.foreign:
-            raise RunnerError(f"the workflow {course.id} has {course.ending} with {len(lost)} calls that were not made")
-        if not self._cancelled:
-            for call in lost:
+        self._begin_anew(course, [self._asked[call_id] for call_id in course.calls if call_id in self._asked])
+
+    def _begin_anew(self, course: WorkflowResults, lost: Sequence[Call]) -> None:
+        """Send the calls again with which a workflow has ended.
+
+        Raises:
+            RunnerError: if somebody has ended it now, who would not like that.
+        """
+        if lost and course.terminated and not course.earlier and not self._cancelled:
+            raise RunnerError(
+                f"the workflow {course.id} was terminated ({course.terminated}) with {len(lost)} calls that were not "
+                "made; continue with --selfopt-resume"
+            )
+        if course.outgrown:
+            self._waiting.take_fewer(len(course.calls))
+        for call in lost:
+            if self._cancelled:
+                break
+            if course.cancelled or course.foreign or (course.outgrown and course.ended):
                 self._put(call)
+            else:
+                why = f"the workflow {course.id} is {course.ending}, without a result of it"
+                self._lose(call.id, UnusableMessageError(why))
         self._more.set()
 
     async def _give_up_on(self, course: WorkflowResults) -> None:
@@ -330,7 +334,7 @@ class TemporalEngine:
 
         while True:
             await asyncio.sleep(_LOOK_S)
-            for course in [course for course in self._under_way() if course.left]:
+            for course in [course for course in self._courses.under_way() if course.left]:
                 with contextlib.suppress(RPCError):
                     description = await self._handle(course).describe()
                     pending = description.raw_description.pending_activities
@@ -360,8 +364,7 @@ class TemporalEngine:
         if call is None:
             return
         self._inbox.ended(call_id, Answer(ended_now(GIVEN_UP, lane=call.lane), ""))
-        for waiting in self._waiting.values():
-            waiting[:] = [errand for errand in waiting if errand.id != call_id]
+        self._waiting.drop(call_id)
         courses = [course for course in self._courses if call_id in course.left]
         await self._tell(courses, "give_up", call_id)
 
@@ -369,14 +372,12 @@ class TemporalEngine:
         """Move the calls that wait for a lost worker to another one."""
         pinned = [call for call in self._asked.values() if self._demand.pinned(call.model)]
         for queue in set(map(self._queue, pinned)):
-            courses = self._of_queue(queue)
+            courses = self._courses.of_queue(queue)
             held: set[str] = set()
             for course in courses:
                 held |= course.places
             lost, other = await self._places.move(self._client, queue, held, ANSWER_S)
-            for errand in self._waiting[queue]:
-                if errand.queue in lost:
-                    errand.queue = other
+            self._waiting.move(queue, lost, other)
             for course in courses:
                 for place in course.places & lost:
                     await self._tell([course], "move", place, other)
@@ -394,6 +395,5 @@ class TemporalEngine:
     async def _cancel(self) -> None:
         """Cancel; if the server is unreachable, workers make its calls, and a resumed cycle finds the results."""
         self._cancelled = True
-        for waiting in self._waiting.values():
-            waiting.clear()
-        await together(self._handle(course).cancel() for course in self._under_way())
+        self._waiting.clear()
+        await together(self._handle(course).cancel() for course in self._courses.under_way())

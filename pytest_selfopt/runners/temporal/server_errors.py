@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.remote import ResultListener
 from pytest_selfopt.runners.wire import Answer
+
+if TYPE_CHECKING:
+    from temporalio.service import RPCError
+
+_TOO_LARGE = re.compile(r"larger than max|too large|size exceeds", re.IGNORECASE)
 
 ANSWER_S = 5.0
 """Seconds after which a server that does not answer counts as unreachable."""
@@ -25,6 +32,23 @@ def errors() -> tuple[type[Exception], ...]:
     from temporalio.exceptions import TemporalError
 
     return TemporalError, RuntimeError, OSError, TimeoutError
+
+
+def is_gone(problem: RPCError) -> bool:
+    """Whether there is no such workflow, as after the retention of its namespace."""
+    from temporalio.service import RPCStatusCode
+
+    return problem.status is RPCStatusCode.NOT_FOUND
+
+
+def is_refused(problem: RPCError) -> bool:
+    """Whether the server refuses what it was sent, so that it is in vain to send that again.
+
+    A message of more than 4 MB is a resource that is exhausted, as is a rate limit, which passes.
+    """
+    from temporalio.service import RPCStatusCode
+
+    return problem.status is RPCStatusCode.INVALID_ARGUMENT or _TOO_LARGE.search(problem.message) is not None
 
 
 class Listening:

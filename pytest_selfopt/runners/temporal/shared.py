@@ -27,13 +27,14 @@ MOST_CALLS = 64
 """The maximum of calls per workflow, which keeps its history far below the server's limits."""
 
 MOST_BYTES = 2 * 1024 * 1024
-"""Maximum length of one payload in bytes (the server's limit.blobSize.error)."""
+"""Maximum length of one payload in bytes (the server's limit.blobSize.error, unless it says another one)."""
 
 MOST_REPLY_BYTES = 512 * 1024
 """Maximum length of a result in bytes: 64 of them must stay below the 50 MB of one history."""
 
 _FULL_BYTES = 1024 * 1024
-_AROUND_BYTES = 1024
+AROUND_BYTES = 1024
+"""What a payload may have around a call or a result."""
 
 _MOST_ANSWERS = 64
 
@@ -50,7 +51,7 @@ class CallPayload:
     @property
     def size(self) -> int:
         """The approximate number of bytes when sent."""
-        return len(json.dumps(self.call)) + _AROUND_BYTES
+        return len(json.dumps(self.call)) + AROUND_BYTES
 
 
 @dataclass(slots=True)
@@ -72,11 +73,11 @@ def errand_of(call: Call, queue: str, about: MessageContext) -> CallPayload:
     return CallPayload(id=call.id, queue=queue, call=text, seconds=seconds)
 
 
-def take_some(waiting: Sequence[CallPayload]) -> Sequence[CallPayload]:
-    """Return the first calls, as many as one workflow may carry."""
+def take_some(waiting: Sequence[CallPayload], most_bytes: int = MOST_BYTES) -> Sequence[CallPayload]:
+    """Return the first calls, as many as one workflow may carry, whose payload has at most `most_bytes` bytes."""
     size = 0
     for number, errand in enumerate(waiting[:MOST_CALLS]):
         size += errand.size
-        if number and size > _FULL_BYTES:
+        if number and size > min(_FULL_BYTES, most_bytes):
             return waiting[:number]
     return waiting[:MOST_CALLS]

@@ -15,8 +15,8 @@ _TASK_TIMEOUT = timedelta(seconds=5)
 """Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
 
 
-async def start_calls(client: Client, workflow: str, queue: str, work: CallPayloads) -> None:
-    """Start a workflow by its id, unless it is started already: the server's answer may have been lost.
+async def start_calls(client: Client, workflow: str, queue: str, work: CallPayloads) -> bool:
+    """Start a workflow by its id; return False if it is started already: the server's answer may have been lost.
 
     Raises:
         RPCError: if the server cannot be asked, or rejects it.
@@ -35,4 +35,5 @@ async def start_calls(client: Client, workflow: str, queue: str, work: CallPaylo
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
     except WorkflowAlreadyStartedError:
-        return
+        return False
+    return True

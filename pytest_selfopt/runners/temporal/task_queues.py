@@ -24,7 +24,11 @@ class TaskQueues:
 
     def workflow(self, cycle: str, number: int) -> str:
         """Return the id of a cycle's workflow with this number."""
-        return f"{self.name}-{cycle}-{number}"
+        return f"{self.workflows(cycle)}{number}"
+
+    def workflows(self, cycle: str) -> str:
+        """Return how the ids of a cycle's workflows begin."""
+        return f"{self.name}-{cycle}-"
 
     def context(self, kind: MessageKind, workflow: str, call_id: str) -> MessageContext:
         """Return what a message of a call in a workflow belongs to."""

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from pytest_selfopt.bounded_text import cut
 from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.redaction.known import redact_written
@@ -20,8 +21,8 @@ from pytest_selfopt.runners.message import MessageContext, MessageKind, Unusable
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.codec import REFUSED
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connection import connect
-from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
+from pytest_selfopt.runners.temporal.connection import connect, most_bytes
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, AROUND_BYTES, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
@@ -29,6 +30,7 @@ from pytest_selfopt.runners.wire import call_from_bytes, question_of, result_to_
 from pytest_selfopt.runners.worker_executor import WorkerConfig, encoded
 from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
+from pytest_selfopt.trial_bounds import MOST_MESSAGE
 
 DRAIN_S = 30.0
 """Seconds for which a worker that is told to end waits for its calls."""
@@ -48,6 +50,7 @@ class TemporalWorker:
         self._cipher = cipher
         self._duty = duty
         self._names = TaskQueues(config.name)
+        self._most_bytes = MOST_REPLY_BYTES
         self._ending = asyncio.Event()
         self._results: OrderedDict[tuple[str, str, str], asyncio.Future[bytes]] = OrderedDict()
         """Calls in progress or made here, by cycle, call and question. A server that was unreachable for longer than a
@@ -64,6 +67,9 @@ class TemporalWorker:
             RunnerError: if there is no server.
         """
         client = await connect(self._config, self._cipher, self._duty.name, lenient=True)
+        accepted = await most_bytes(client)
+        if accepted is not None:
+            self._most_bytes = min(MOST_REPLY_BYTES, max(0, accepted - AROUND_BYTES))
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._end)
@@ -172,7 +178,7 @@ class TemporalWorker:
     def _carry_out(self, call: Call, about: MessageContext, question: str) -> bytes:
         result = self._duty.executor.carry_out(call)
         if result.error is not None and result.error.kind is ErrorKind.CANCELLED:
-            raise ApplicationError(redact_written(f"not made: {result.error.message}"))
+            raise ApplicationError(cut(redact_written(f"not made: {result.error.message}"), MOST_MESSAGE))
         to = replace(about, kind=MessageKind.RESULT)
-        limit = f"Temporal's history takes at most {MOST_REPLY_BYTES:,}"
-        return encoded(result, lambda result: result_to_bytes(result, to, question), MOST_REPLY_BYTES, limit)
+        limit = f"Temporal's history takes at most {self._most_bytes:,}; ask for shorter replies"
+        return encoded(result, lambda result: result_to_bytes(result, to, question), self._most_bytes, limit)

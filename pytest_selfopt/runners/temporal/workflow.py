@@ -29,6 +29,7 @@ _RETRY = RetryPolicy(
         "RunnerError",
         "UnusableMessageError",
         "EndsDisagreeError",
+        "PayloadsTooLarge",
         "TemporalTimeout:StartToClose",
     ],
 )

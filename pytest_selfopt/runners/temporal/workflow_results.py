@@ -15,9 +15,12 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import (
     ActivityTaskCompletedEventAttributes,
+    ActivityTaskFailedEventAttributes,
+    ActivityTaskTimedOutEventAttributes,
     HistoryEvent,
     WorkflowExecutionSignaledEventAttributes,
     WorkflowExecutionStartedEventAttributes,
+    WorkflowExecutionTerminatedEventAttributes,
 )
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
@@ -39,11 +42,18 @@ _BROKEN = (
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
 )
+TOO_LARGE_REPLY = (
+    "the reply is longer than the Temporal server accepts by now (its limit.blobSize.error); ask for shorter replies, "
+    "or start the workers again, which ask the server for its limit"
+)
+_NEVER_MADE = (TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
+_SERVER = "history-service"
+_TERMINATED = "terminated"
 _ENDINGS = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "completed",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "cancelled",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "failed",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: "terminated",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: _TERMINATED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: "timed out",
 }
 
@@ -77,6 +87,12 @@ class WorkflowResults:
     ended: set[str] = field(default_factory=set)
     """The calls whose results were reported."""
     ending: str = ""
+    terminated: str = ""
+    """Why people ended it, if they did."""
+    outgrown: bool = False
+    """Whether the server ended it, because its history was longer than the server allows."""
+    earlier: bool = False
+    """Whether it was there when this session wanted to start it."""
     foreign: bool = False
     """Whether others started it: its calls are not this session's."""
     broken: str = ""
@@ -155,8 +171,16 @@ class WorkflowResults:
                 self.ending = "failed"
         elif event.event_type in _ENDINGS:
             self.ending = _ENDINGS[event.event_type]
+            self._take_termination(event.workflow_execution_terminated_event_attributes)
         else:
             await self._take_activity(event, at, converter, inbox)
+
+    def _take_termination(self, event: WorkflowExecutionTerminatedEventAttributes) -> None:
+        if event.identity == _SERVER:
+            self.outgrown = True
+            self.ending += f" by the server: {event.reason.rstrip('.')}"
+        elif self.ending == _TERMINATED:
+            self.terminated = event.reason or "no reason given"
 
     async def _take_start(
         self, begun: WorkflowExecutionStartedEventAttributes, converter: DataConverter, inbox: ResultListener
@@ -204,14 +228,10 @@ class WorkflowResults:
             await self._take_result(done, converter, inbox)
         elif event.HasField("activity_task_timed_out_event_attributes"):
             late = event.activity_task_timed_out_event_attributes
-            error = _timed_out(late.failure, late.retry_state)
-            answer = self._failed(late.scheduled_event_id, error)
-            await self._end(late.scheduled_event_id, inbox, answer)
+            await self._take_failure(late, _timed_out(late.failure, late.retry_state), inbox)
         elif event.HasField("activity_task_failed_event_attributes"):
             broken = event.activity_task_failed_event_attributes
-            error = _failure(broken.failure, broken.retry_state)
-            answer = self._failed(broken.scheduled_event_id, error)
-            await self._end(broken.scheduled_event_id, inbox, answer)
+            await self._take_failure(broken, _failure(broken.failure, broken.retry_state), inbox)
         elif event.HasField("activity_task_canceled_event_attributes"):
             aborted = event.activity_task_canceled_event_attributes
             await self._end(aborted.scheduled_event_id, inbox, None)
@@ -229,6 +249,19 @@ class WorkflowResults:
             self._lose(call_id, problem)
         else:
             await self._end(done.scheduled_event_id, inbox, answer)
+
+    async def _take_failure(
+        self,
+        event: ActivityTaskTimedOutEventAttributes | ActivityTaskFailedEventAttributes,
+        error: CallError | None,
+        inbox: ResultListener,
+    ) -> None:
+        """Take the end of a call without a result: its error; none if it was aborted, or was not made in its time."""
+        scheduled = event.scheduled_event_id
+        call_id = self._activities[scheduled].call_id
+        await self._end(scheduled, inbox, self._failed(scheduled, error))
+        if error is None and _was_late(event.failure, event.retry_state):
+            self._lose(call_id, UnusableMessageError("no worker made this call within a day"))
 
     def _lose(self, call_id: str, problem: UnusableMessageError) -> None:
         """Report that a call ended here without a result that can be used."""
@@ -271,17 +304,22 @@ def _mark(activity: str, attempt: int) -> str:
 
 
 def _timed_out(failure: Failure, state: RetryState.ValueType) -> CallError | None:
-    """Return the error of a call whose worker fell silent; None if the call was aborted anyway."""
-    kind = failure.timeout_failure_info.timeout_type
-    if kind == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
+    """Return the error of a call whose worker fell silent; None if it was aborted anyway, or not made in its time."""
+    if failure.timeout_failure_info.timeout_type == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
         return CallError(kind=ErrorKind.TIMEOUT, message="its client did not come back in the time it has at most")
-    if kind in (TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START):
-        return CallError(kind=ErrorKind.WORKER_LOST, message="worker lost: none made this call within a day")
     return _exhausted(state)
+
+
+def _was_late(failure: Failure, state: RetryState.ValueType) -> bool:
+    """Whether a call was not made within a day, as when there was no worker; nobody has an answer to it."""
+    kind = failure.timeout_failure_info.timeout_type
+    return kind in _NEVER_MADE or state == RetryState.RETRY_STATE_TIMEOUT
 
 
 def _failure(failure: Failure, state: RetryState.ValueType) -> CallError | None:
     """Return the error of a call that its workers failed to make."""
+    if failure.application_failure_info.type == "PayloadsTooLarge":
+        return CallError(kind=ErrorKind.MALFORMED, message=TOO_LARGE_REPLY)
     if state == RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE:
         return CallError(kind=ErrorKind.REQUEST, message=failure.message)
     return _exhausted(state)
