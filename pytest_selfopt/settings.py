@@ -281,7 +281,10 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
     profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=list(map(str, DecisionRule)))
-    return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
+    return Limits(
+        profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED),
+        cost_ratio=table.number("max_cost_ratio", None, least=0, most=1e9),
+    )
 
 
 def _prices(table: Table, rootdir: Path) -> PriceFile:

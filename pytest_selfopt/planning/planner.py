@@ -16,6 +16,7 @@ from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
 from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
+from pytest_selfopt.planning.measured import too_expensive
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
@@ -65,12 +66,14 @@ def plan_phase(
     past = comparisons_of(ledger, phase, suite_address(suite), provenance)
     held, rejected = tried(past, base.baseline, settings.phase(phase).limits.claim)
     on_trial = {candidate.spec.id for candidate in base.candidates}
+    limit = settings.phase(phase).limits.cost_ratio
+    waiting = too_expensive(ledger, base.baseline, held, limit)
     taken_back = read_taken_back(settings.state_dir)
     search = partial(
         generate,
         base.baseline,
-        held=held,
-        rejected=rejected | on_trial,
+        held=[candidate for candidate in held if candidate not in waiting],
+        rejected=rejected | on_trial | set(waiting),
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
         taken_back=taken_back,
@@ -78,7 +81,8 @@ def plan_phase(
         limit=_candidates_wanted(base, settings),
     )
     in_turns = can_force_cold_start(settings, base.baseline.model)
-    base = replace(base, rejected=rejected, because=(*base.because, *_left_alone(base.baseline, taken_back)))
+    left_alone = _left_alone(base.baseline, taken_back)
+    base = replace(base, rejected=rejected, because=(*base.because, *waiting.values(), *left_alone))
     plan = with_candidates(base, _feasible(settings, suite), search, in_turns=in_turns)
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)

@@ -8,12 +8,14 @@ from operator import itemgetter
 from typing import Any
 
 from pytest_selfopt.console.quantities import counted
+from pytest_selfopt.console.verdict_text import PASSED, describe_not_chosen, shown_verdict
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
 from pytest_selfopt.loop.undo.logged import BY_HAND
 from pytest_selfopt.loop.wording import copied_of
 from pytest_selfopt.project_files import ProjectFiles
+from pytest_selfopt.report.phases import beside_winner
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
@@ -89,7 +91,7 @@ def _decision_lines(decision: _Entry, cycles: Sequence[_Entry]) -> Iterator[str]
 
 def _grounds_lines(cycle: _Entry) -> Iterator[str]:
     for verdict in cycle.get("verdicts", ()):
-        yield f"    {verdict['verdict']} {verdict['spec']}"
+        yield f"    {_shown_verdict(verdict, cycle)} {verdict['spec']}"
         for gate in verdict.get("gates", ()):
             mark = "FAILED"
             if gate["passed"]:
@@ -151,10 +153,17 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
         yield f"  stopped: {entry['reason']}"
     for verdict in entry["verdicts"]:
         comparison = _comparison(verdict)
-        yield f"  {verdict['verdict']:7}  {verdict['spec']}{comparison}"
+        judged = _shown_verdict(verdict, entry)
+        yield f"  {judged:7}  {verdict['spec']}{comparison}"
+        if judged == PASSED:
+            yield f"           {describe_not_chosen(beside_winner(verdict['spec'], entry))}"
     for diagnosis in entry.get("diagnoses", ()):
         yield f"  diagnosis: {diagnosis['kind']}"
     yield f"  in force afterwards: {entry['baseline_after']}"
+
+
+def _shown_verdict(verdict: _Entry, entry: _Entry) -> str:
+    return shown_verdict(verdict["verdict"], chosen=verdict["spec"] == entry.get("winner"))
 
 
 def _is_weighted(entry: _Entry) -> bool:

@@ -12,6 +12,7 @@ from pytest_selfopt.console.verdict_text import (
     Answers,
     JudgedCandidate,
     PhaseVerdict,
+    is_too_expensive,
     join_names,
 )
 from pytest_selfopt.report import formats
@@ -136,6 +137,7 @@ def verdict_of(phase: PhaseReport) -> PhaseVerdict:
             fixed=spec.fixed or 0,
             broken=spec.broken or 0,
             claim=spec.claim,
+            too_expensive=is_too_expensive(gate.name for gate in spec.gates if not gate.passed),
         )
         candidates.append(candidate)
     return PhaseVerdict(
@@ -150,7 +152,12 @@ def _answers(phase: PhaseReport, spec: str) -> Answers | None:
     measured = _measured(phase, spec)
     if measured is None:
         return None
-    return Answers(right=measured.passes, given=measured.answers, missing=measured.errors)
+    return Answers(
+        right=measured.passes,
+        given=measured.answers,
+        missing=measured.errors,
+        cost_of_1000_usd=measured.cost_of_1000_usd,
+    )
 
 
 def _judged(phase: PhaseReport) -> list[SpecReport]:

@@ -6,8 +6,8 @@ are in seconds, costs in USD. None is unknown, or not measured.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
@@ -108,7 +108,7 @@ class SpecReport:
     in_force: bool
     """Whether the cycle left it in force."""
     verdict: str
-    """PROMOTE, HOLD or REJECT; empty for the baseline."""
+    """PROMOTE, PASSED (all gates, but it is not the winner), HOLD or REJECT; empty for the baseline."""
     sentence: str
     """The verdict with its grounds."""
     comparison: int | None
@@ -271,3 +271,34 @@ class PhaseReport:
     """The number of further untried neighbours."""
     warmups: tuple[Warmup, ...]
     """The warm-up calls of the cycle."""
+
+
+def with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
+    """Mark the specs that no other beats; a spec with an unknown number is on no front and beats none."""
+    by_cost = _front(specs, "cost_of_1000_usd")
+    by_latency = _front(specs, "latency_median_s")
+    marked = []
+    for spec in specs:
+        cheap, fast = spec.spec in by_cost, spec.spec in by_latency
+        marked.append(replace(spec, front_by_cost=cheap, front_by_latency=fast))
+    return tuple(marked)
+
+
+def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
+    """Return the ids of the specs on the Pareto front of accuracy and a field of `Measured`; less of it is better."""
+    points: dict[str, tuple[float, float]] = {}
+    for spec in specs:
+        value = getattr(spec.measured, by, None)
+        if spec.measured is not None and spec.measured.accuracy is not None and value is not None:
+            points[spec.spec] = (spec.measured.accuracy, value)
+    return {spec for spec, point in points.items() if not _beaten(point, points.values())}
+
+
+def _beaten(point: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
+    """Tell whether one of the points is at least as good as this one in both numbers, and better in one."""
+    accuracy, value = point
+    for other in points:
+        as_good = other[0] >= accuracy and other[1] <= value
+        if as_good and other != point:
+            return True
+    return False

@@ -102,7 +102,7 @@ def test_without_promotion_the_baseline_stays(project: Make) -> None:
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle", "--selfopt-no-promote")
     assert result.ret == 0
-    assert "PROMOTE schema: fixed 27 answers" in said(result)
+    assert "schema passed, and promoting is switched off; fixed 27 answers" in said(result)
     assert made.routing()["rules"][0]["variant"] == "native_api"
     assert "promoting is switched off; better is scripted/model/atomic/schema/t60/r1/i0" in said(result)
     assert made.history()[0]["winner"] is None
