@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
+from pytest_selfopt.planning.in_force import in_force_now
 from pytest_selfopt.planning.measured import MEASURED, measured_entry
 from pytest_selfopt.planning.past_comparisons import taken_back_in
 from pytest_selfopt.planning.plan import PhasePlan
@@ -77,7 +79,8 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
         notes.append(set_unusable_aside(settings.state_dir / FEEDBACK))
         written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
-        text = learned_file(state.ledger, taken_back_in(written.entries))
+        now_in_force = partial(in_force_now, settings, routing)
+        text = learned_file(state.ledger, taken_back_in(written.entries), now_in_force)
         if text is not None:
             written.replace(settings.state_dir / LEARNED, text)
         log_decisions(written, state, phases, conclusions, cycle=cycle, now=now)

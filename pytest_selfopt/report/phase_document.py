@@ -15,6 +15,9 @@ from pytest_selfopt.bench.expected_failure import ExpectedFailure
 VERDICTS = ("PROMOTE", "HOLD", "REJECT")
 """The verdicts, best first: the best of several is the verdict on all of them."""
 
+IN_FORCE = "in force"
+"""What is said of the spec that is in force now."""
+
 Role = Literal["baseline", "candidate"]
 
 
@@ -247,6 +250,10 @@ class PhaseReport:
     """The spec that the cycle left in force."""
     winner: str | None
     """The promoted spec, if there is one."""
+    in_force_now: str | None
+    """The spec in force when the report was made; empty if the phase cannot be asked, null if that is not known."""
+    taken_back: str
+    """When the cycle's promotion was rolled back by hand; empty if it was not."""
     cases: int
     """The number of cases asked."""
     runs: int
@@ -271,6 +278,19 @@ class PhaseReport:
     """The number of further untried neighbours."""
     warmups: tuple[Warmup, ...]
     """The warm-up calls of the cycle."""
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether something else is in force now than the cycle left."""
+        return self.in_force_now not in (None, self.in_force)
+
+    def state_of(self, spec: SpecReport) -> str:
+        """Say whether a spec is in force, or was after the cycle; empty if it neither is nor was."""
+        if self.has_changed and spec.in_force:
+            return f"in force after cycle {self.cycle}"
+        if spec.in_force or spec.spec == self.in_force_now:
+            return IN_FORCE
+        return ""
 
 
 def with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:

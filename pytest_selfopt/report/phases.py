@@ -63,6 +63,8 @@ class PhaseStory:
     plan: Entry
     trials: tuple[Trial, ...]
     expected_failures: tuple[ExpectedFailure, ...] = ()
+    in_force_now: str | None = None
+    taken_back: str = ""
 
     @property
     def baseline(self) -> str:
@@ -113,6 +115,8 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         baseline=story.baseline,
         in_force=story.in_force,
         winner=winner,
+        in_force_now=story.in_force_now,
+        taken_back=story.taken_back,
         cases=len(cases),
         runs=len({trial.run for trial in story.trials}),
         specs=with_fronts(_spec_reports(story, by_spec, cases)),
