@@ -177,6 +177,16 @@ def describe_ratio(before: float | None, after: float | None) -> str:
     return f"{times} times as much: {format_cost(after)} instead of {format_cost(before)} for 1,000 answers"
 
 
+def describe_plateau(unneeded: int) -> str:
+    """Say why no candidate is left; `unneeded` counts the untried ones that cure nothing that was measured."""
+    if not unneeded:
+        return "nothing untried is left around the configuration in force"
+    return (
+        "nothing untried around the configuration in force cures anything that was measured; "
+        f"--selfopt-exhaustive tries the rest ({unneeded})"
+    )
+
+
 def count_prompts(asked: int, up: int, down: int, *, steady: bool) -> str:
     """Count the prompts that a candidate has right more often than the baseline, and less often.
 

@@ -38,6 +38,7 @@ def history_entry(
             "baseline": following.baseline.id,
             "candidates": list(map(_candidate_entry, following.candidates)),
             "left": following.left,
+            "unneeded": following.unneeded,
         },
     }
 

@@ -11,12 +11,13 @@ from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare
+from pytest_selfopt.loop.diagnosis.troubles import may_cure
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
 from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
-from pytest_selfopt.planning.measured import too_expensive
+from pytest_selfopt.planning.measured import too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
@@ -78,6 +79,7 @@ def plan_phase(
         asked_for=_asked_for(ledger, phase),
         taken_back=taken_back,
         max_tokens=highest_rejected(rejected, base.baseline, max_tokens_of(base.baseline, settings)),
+        cures=partial(may_cure, base.baseline, troubles=troubles_of(ledger, base.baseline, suite_address(suite))),
         limit=_candidates_wanted(base, settings),
     )
     in_turns = can_force_cold_start(settings, base.baseline.model)

@@ -12,6 +12,7 @@ from pytest_selfopt.console.verdict_text import (
     Answers,
     JudgedCandidate,
     PhaseVerdict,
+    describe_plateau,
     is_too_expensive,
     join_names,
 )
@@ -243,10 +244,8 @@ def _next_sentences(phase: PhaseReport, *, several: bool) -> list[str]:
         changes = join_names([candidate.change for candidate in phase.next])
         sentences.append(f"The next cycle tries {changes}{where}.")
     elif not phase.takes:
-        sentences.append(
-            f"Nothing untried is left{where}: only other prompts, another model, or more in [tool.selfopt.search] "
-            "could still be better."
-        )
+        sentences.append(_sentence(f"{describe_plateau(phase.next_unneeded)}{where}"))
+        sentences.append("Only other prompts, another model, or more in [tool.selfopt.search] could still be better.")
     return sentences
 
 

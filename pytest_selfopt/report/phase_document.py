@@ -276,6 +276,8 @@ class PhaseReport:
     """The candidates of the next cycle."""
     next_left: int
     """The number of further untried neighbours."""
+    next_unneeded: int
+    """The number of untried neighbours that cure nothing that was measured, and are not tried for that."""
     warmups: tuple[Warmup, ...]
     """The warm-up calls of the cycle."""
 

@@ -128,6 +128,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         diagnoses=tuple(map(_diagnosis, entries_in(story.entry, "diagnoses"))),
         next=tuple(tries),
         next_left=count_in(following, "left"),
+        next_unneeded=count_in(following, "unneeded"),
         warmups=tuple(map(_warmup, entries_in(story.entry, "warmups"))),
     )
 

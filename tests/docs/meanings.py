@@ -119,6 +119,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "retries": "attempts after the first that a candidate may make",
         "isolation": "whether a candidate is asked on fresh connections, without prompt cache",
         "warmup": "whether a candidate is asked one question that does not count first",
+        "exhaustive": "whether candidates are tried, once nothing else is left, that cure no trouble that was measured",
         "max_tokens": "limits of an answer's tokens; the next higher one is tried only if a diagnosis asks for it",
     },
     "[tool.selfopt.nats]": {

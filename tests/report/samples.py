@@ -171,6 +171,7 @@ def phase(name: str = "atomic") -> PhaseReport:
             Try(spec=f"{MODEL}/atomic/few_shot/t60/r0/i0", change="retries 1 → 0", why="untried"),
         ),
         next_left=4,
+        next_unneeded=0,
         warmups=(Warmup(spec=specs[0].spec, answered=True, latency_s=1.2, error=""),),
     )
 
