@@ -277,6 +277,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "Give every spec all passes (7) instead of stopping candidates that can no longer win.",
     },
+    "--selfopt-exhaustive": {
+        "action": "store_true",
+        "help": "Once nothing else is left, also try candidates that cure no trouble that was measured.",
+    },
     "--selfopt-no-promote": {
         "action": "store_true",
         "help": "Judge the candidates but keep the baseline in force, whatever the verdict.",

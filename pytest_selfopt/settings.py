@@ -208,6 +208,7 @@ class Overrides:
     resume: bool = False
     race: bool = True
     profile: str | None = None
+    exhaustive: bool = False
     promote: bool = True
     enforce: bool = True
     only_prove: bool = False
@@ -257,7 +258,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
         default_limits=limits,
         default_bars=bars,
         default_model=default_model,
-        space=_space(table.table("search"), tuple(variants)),
+        space=_space(table.table("search"), tuple(variants), exhaustive=overrides.exhaustive),
         variants=variants,
         max_candidates=overrides.max_candidates or candidates,
         seed=overrides.seed,
@@ -281,7 +282,10 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
     profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=list(map(str, DecisionRule)))
-    return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
+    return Limits(
+        profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED),
+        cost_ratio=table.number("max_cost_ratio", None, least=0, most=1e9),
+    )
 
 
 def _prices(table: Table, rootdir: Path) -> PriceFile:
@@ -349,7 +353,7 @@ def _variants(table: Table) -> dict[str, str]:
     return variants
 
 
-def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
+def _space(table: Table, own: tuple[str, ...], *, exhaustive: bool) -> SearchSpace:
     usual = SearchSpace()
     usual = replace(usual, variants=(*usual.variants, *own))
     space = SearchSpace(
@@ -360,6 +364,7 @@ def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
         isolation=table.flags("isolation", usual.isolation),
         warmup=table.flags("warmup", usual.warmup),
         max_tokens=tuple(int(value) for value in table.numbers("max_tokens", usual.max_tokens)),
+        exhaustive=table.flag("exhaustive", default=False) or exhaustive,
     )
     for name in space.variants:
         if name not in usual.variants:

@@ -7,7 +7,7 @@ import argparse
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import output_width, write_lines
-from pytest_selfopt.commands.common.project import add_project_options, load_files
+from pytest_selfopt.commands.common.project import add_project_options, load_project
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -25,6 +25,5 @@ def run(args: argparse.Namespace) -> int:
     """Print the cycles, the improvement curve and the error budget."""
     from pytest_selfopt.report.explain import history
 
-    files = load_files(args)
-    write_lines(history(files, output_width()))
+    write_lines(history(load_project(args), output_width()))
     return EXIT_DONE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from pytest_selfopt.console.quantities import format_cost
 
 UNDECIDED: Mapping[str, str] = {
     "interrupted": "the session was interrupted",
@@ -22,16 +24,24 @@ NEXT_STEPS: Mapping[str, str] = {
     "partial": "pytest --selfopt-cycle without a selection (-k, -m, --selfopt-tags, --lf, -x) or skip marks decides",
 }
 """The next step after a cycle that decided nothing, by its status."""
+PASSED = "PASSED"
+"""What is said of a candidate that passed all gates and is not the winner."""
 _SHOWN_NAMES = 3
+_DEARER = 1.2
+"""How many times as much a winner must cost for its headline to say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The number of a spec's right answers, of all its answers, and of its calls that gave none."""
+    """The number of a spec's right answers, of all its answers, and of its calls that gave none.
+
+    `cost_of_1000_usd` is the cost of a thousand of them in USD; None if it is unknown.
+    """
 
     right: int
     given: int
     missing: int = 0
+    cost_of_1000_usd: float | None = None
 
     def __str__(self) -> str:
         counts = f"{self.right:,} of {self.given:,}"
@@ -42,7 +52,10 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedCandidate:
-    """A judged candidate: what it changes of the baseline, its verdict, and the answers it fixed and broke."""
+    """A judged candidate: what it changes of the baseline, its verdict, and the answers it fixed and broke.
+
+    The verdict may be `PASSED`.
+    """
 
     spec: str
     name: str
@@ -51,6 +64,13 @@ class JudgedCandidate:
     broken: int = 0
     claim: str = ""
     """For a promotion: the prompts on which it rests, and those for which it holds."""
+    too_expensive: bool = False
+    """Whether nothing but its cost holds it."""
+
+
+def is_too_expensive(failed_gates: Iterable[str]) -> bool:
+    """Whether a candidate is held by nothing but `max_cost_ratio`, by the names of the gates that it failed."""
+    return set(failed_gates) == {"cost_ratio"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +91,7 @@ class PhaseVerdict:
             return "PROMOTE"
         for candidate in self.candidates:
             # A candidate that deserved PROMOTE was not promoted where nothing won.
-            if candidate.verdict in ("PROMOTE", "HOLD"):
+            if candidate.verdict in ("PROMOTE", PASSED, "HOLD"):
                 return "HOLD"
         if not self.candidates:
             return ""
@@ -88,8 +108,12 @@ class PhaseVerdict:
         names: defaultdict[str, list[str]] = defaultdict(list)
         for candidate in self.candidates:
             names[candidate.verdict].append(candidate.name)
-        if names["PROMOTE"]:
-            return f"{join_names(names['PROMOTE'])} is better, and promoting is switched off"
+        passed = [*names["PROMOTE"], *names[PASSED]]
+        if passed:
+            return f"{join_names(passed)} is better, and promoting is switched off"
+        expensive = [candidate.name for candidate in self.candidates if candidate.too_expensive]
+        if expensive and len(expensive) == len(names["HOLD"]):
+            return f"better at a price that max_cost_ratio holds: {join_names(expensive)}"
         if names["HOLD"]:
             return f"the evidence on {join_names(names['HOLD'])} is short"
         if len(self.candidates) == 1:
@@ -102,7 +126,7 @@ class PhaseVerdict:
         winner = self._find(self.winner)
         if winner is not None:
             return winner
-        better = [candidate for candidate in self.candidates if candidate.verdict == "PROMOTE"]
+        better = [candidate for candidate in self.candidates if candidate.verdict in ("PROMOTE", PASSED)]
         held = [candidate for candidate in self.candidates if candidate.verdict == "HOLD"]
         return max(better or held or self.candidates, key=_lead, default=None)
 
@@ -115,10 +139,52 @@ class PhaseVerdict:
     def _describe_win(self, winner: JudgedCandidate) -> str:
         if self.before is None or self.after is None:
             return winner.name
-        result = f"{winner.name}, {self.after} answers right instead of {self.before}"
-        if not winner.claim:
-            return result
-        return f"{result}; {winner.claim}"
+        parts = [f"{winner.name}, {self.after} answers right instead of {self.before}", winner.claim]
+        if costs_more(self.before.cost_of_1000_usd, self.after.cost_of_1000_usd, times=_DEARER):
+            dearer = describe_ratio(self.before.cost_of_1000_usd, self.after.cost_of_1000_usd)
+            parts.append(f"it costs {dearer}")
+        return "; ".join(filter(None, parts))
+
+
+def shown_verdict(verdict: str, *, chosen: bool) -> str:
+    """Return the verdict on a candidate for people: PROMOTE is said of the winner alone."""
+    if verdict == "PROMOTE" and not chosen:
+        return PASSED
+    return verdict
+
+
+def describe_not_chosen(beside: str | None) -> str:
+    """Say that a candidate passed without winning, and how the winner did beside it; None if nothing won."""
+    if beside is None:
+        return "passed, and promoting is switched off"
+    return f"passed, not chosen: {beside}"
+
+
+def costs_more(before: float | None, after: float | None, *, times: float) -> bool:
+    """Whether the second of two costs is more than so many times the first; False if one is unknown."""
+    return before is not None and after is not None and after > times * before
+
+
+def describe_ratio(before: float | None, after: float | None) -> str:
+    """Compare the costs of 1,000 answers in USD, to follow "costs"; a cost of None is unknown."""
+    if before is None or after is None:
+        return f"{format_cost(after)} instead of {format_cost(before)} for 1,000 answers"
+    if not before:
+        return f"{format_cost(after)} for 1,000 answers, instead of nothing"
+    times = f"{after / before:.1f}".removesuffix(".0")
+    if after >= 10 * before:
+        times = f"{after / before:,.0f}"
+    return f"{times} times as much: {format_cost(after)} instead of {format_cost(before)} for 1,000 answers"
+
+
+def describe_plateau(unneeded: int) -> str:
+    """Say why no candidate is left; `unneeded` counts the untried ones that cure nothing that was measured."""
+    if not unneeded:
+        return "nothing untried is left around the configuration in force"
+    return (
+        "nothing untried around the configuration in force cures anything that was measured; "
+        f"--selfopt-exhaustive tries the rest ({unneeded})"
+    )
 
 
 def count_prompts(asked: int, up: int, down: int, *, steady: bool) -> str:

@@ -38,7 +38,7 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
         address = candidate.spec.id
         lines.append(f"  candidate {address} ({candidate.why})")
     if not plan.candidates:
-        lines.append("  plateau: every neighbour of the baseline was tried")
+        lines.append(f"  plateau: {plan.plateau}")
     if ledger is not None:
         lines.extend(_refused(plan, ledger))
     calls = f"{cost.calls:,}"

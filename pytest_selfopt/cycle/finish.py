@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,11 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
+from pytest_selfopt.planning.in_force import in_force_now
+from pytest_selfopt.planning.measured import MEASURED, measured_entry
 from pytest_selfopt.planning.past_comparisons import taken_back_in
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import plan_phase
+from pytest_selfopt.planning.planner import plan_phase, suite_address
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
 from pytest_selfopt.report.learned.write import learned_file
 from pytest_selfopt.routing.atomic_files import timestamp
@@ -76,7 +79,8 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
         notes.append(set_unusable_aside(settings.state_dir / FEEDBACK))
         written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
-        text = learned_file(state.ledger, taken_back_in(written.entries))
+        now_in_force = partial(in_force_now, settings, routing)
+        text = learned_file(state.ledger, taken_back_in(written.entries), now_in_force)
         if text is not None:
             written.replace(settings.state_dir / LEARNED, text)
         log_decisions(written, state, phases, conclusions, cycle=cycle, now=now)
@@ -300,6 +304,7 @@ def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> di
     """Return the facts that the next cycle needs, by phase; the served names by model."""
     asked: dict[str, Json] = {}
     churn: dict[str, Json] = {}
+    measured: dict[str, Json] = {}
     in_force: dict[str, Json] = {}
     for conclusion in conclusions:
         name, spec = conclusion.phase, conclusion.in_force.id
@@ -311,9 +316,12 @@ def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> di
             churn[name] = {spec: metrics.spread.churn}
         in_force[name] = spec
     served: dict[str, Json] = {}
-    for phase in phases:
+    for phase, conclusion in zip(phases, conclusions, strict=True):
+        suite = suite_address(phase.suites[0])
+        answered = [metrics for metrics in conclusion.metrics.values() if metrics.answers]
+        measured[conclusion.phase] = {metrics.spec: measured_entry(metrics, suite) for metrics in answered}
         served.update(_served(phase))
-    return {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force}
+    return {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force, MEASURED: measured}
 
 
 def _state(judgement: CandidateJudgement, conclusion: Conclusion) -> ComparisonState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pytest_selfopt.loop.cycle import Conclusion
@@ -26,6 +27,7 @@ def history_entry(
         "baseline_before": conclusion.baseline.id,
         "baseline_after": conclusion.in_force.id,
         "winner": _winner_of(conclusion),
+        "passed_over": list(map(asdict, conclusion.pick.passed_over)),
         "improvement": round(_improvement(conclusion), 6),
         "reason": conclusion.pick.sentence,
         "verdicts": list(map(verdict_entry, conclusion.judgements)),
@@ -36,6 +38,7 @@ def history_entry(
             "baseline": following.baseline.id,
             "candidates": list(map(_candidate_entry, following.candidates)),
             "left": following.left,
+            "unneeded": following.unneeded,
         },
     }
 

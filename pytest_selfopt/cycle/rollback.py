@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
@@ -23,7 +24,9 @@ from pytest_selfopt.loop.undo.logged import (
 )
 from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, reverse, with_experiments
 from pytest_selfopt.loop.undo.taken_back import in_words
+from pytest_selfopt.planning.in_force import in_force_now
 from pytest_selfopt.report.learned.write import learned_file
+from pytest_selfopt.report.publish import refresh
 from pytest_selfopt.routing.config import RoutingConfig, new_text, read_config
 from pytest_selfopt.routing.decisions import Decision, Entry, entry_of
 from pytest_selfopt.routing.history import DECISIONS, LEARNED
@@ -87,7 +90,14 @@ def restore(settings: Settings, what: str | None, *, now: str, dry_run: bool) ->
 
 
 def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool) -> list[str]:
-    """Write the configuration and the log in one step."""
+    """Write the configuration and the log in one step, then the pages that say what is in force."""
+    lines = _change(settings, steps_of, now=now, dry_run=dry_run)
+    if not dry_run:
+        lines.append(refresh(settings, now=now))
+    return list(filter(None, lines))
+
+
+def _change(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool) -> list[str]:
     with ExitStack() as held:
         if dry_run:
             ledger = held.enter_context(existing_ledger(settings.ledger_path))
@@ -109,7 +119,8 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
             decisions = [_decision(step, routing, now=now) for step in steps]
             for decision in decisions:
                 written.log(settings.state_dir / DECISIONS, decision)
-            text = learned_file(ledger, taken_back_of([*log.entries, *map(entry_of, decisions)]))
+            taken_back = taken_back_of([*log.entries, *map(entry_of, decisions)])
+            text = learned_file(ledger, taken_back, partial(in_force_now, settings, routing))
             if text is not None:
                 written.replace(settings.state_dir / LEARNED, text)
         return [*state.notes, *log.notes, *(step.sentence for step in steps), *written.notes]

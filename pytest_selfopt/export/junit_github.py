@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
+from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict, is_too_expensive
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 
 Outcome = Mapping[str, Any]
@@ -179,13 +179,20 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
         right = sum(case["passes"] for case in spec["cases"])
         missing = sum(case["errors"] for case in spec["cases"])
         given = spec["metrics"]["trials"] - missing
-        answers[spec["spec"]] = Answers(right=right, given=given, missing=missing)
+        cost = spec["metrics"].get("cost_usd")
+        if cost is not None and given:
+            cost = 1_000 * cost / given
+        answers[spec["spec"]] = Answers(right=right, given=given, missing=missing, cost_of_1000_usd=cost)
         if spec["verdict"] is None:
             continue
         name = short_difference(baseline, parse_spec(spec["spec"]))
         # An outcome of an older version has no claim.
         claim = spec.get("claim", "")
-        candidates.append(JudgedCandidate(spec=spec["spec"], name=name, verdict=spec["verdict"], claim=claim))
+        expensive = is_too_expensive(gate["name"] for gate in spec["gates"] if not gate["passed"])
+        candidate = JudgedCandidate(
+            spec=spec["spec"], name=name, verdict=spec["verdict"], claim=claim, too_expensive=expensive
+        )
+        candidates.append(candidate)
         if spec["verdict"] == "PROMOTE" and spec["spec"] == phase["in_force"]:
             winner = spec["spec"]
     return PhaseVerdict(

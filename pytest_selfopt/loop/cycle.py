@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, highest_tried, with_value_of
 from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
-from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, WARM_UP, remedy
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, WARM_UP, curable, remedy
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence.odds import bar
-from pytest_selfopt.loop.evidence.tally import Tally
+from pytest_selfopt.loop.evidence.tally import Tally, tally
 from pytest_selfopt.loop.evidence.together import Together
 from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, failed_names, judge
 from pytest_selfopt.loop.gates.gate_result import (
@@ -29,7 +30,7 @@ from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.specs.neighbours import USUAL_SPACE, SearchSpace
-from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.specs.spec import Spec, parse_spec, short_difference
 from pytest_selfopt.trial import Trial
 
 
@@ -94,6 +95,13 @@ class Conclusion:
     rules: tuple[Rule, ...]
     changes: tuple[RuleChange, ...]
 
+    def beside_winner(self, spec: str) -> str | None:
+        """Return how the winner did beside a candidate that passed; None if nothing won."""
+        for other in self.pick.passed_over:
+            if other.spec == spec:
+                return other.sentence
+        return None
+
     @property
     def verdict(self) -> Verdict:
         """PROMOTE if there is a winner, REJECT if no candidate can win any more, else HOLD."""
@@ -120,7 +128,13 @@ def conclude(
     trials = _trials_by_spec(evidence)
     metrics = {spec: evaluate(spec, of_spec, evidence.cases, evidence.groups) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
-    picked = pick(judgements, metrics, promote=switches.promote)
+    picked = pick(
+        judgements,
+        metrics,
+        promote=switches.promote,
+        beside=partial(_side_by_side, evidence),
+        name_of=partial(_name, evidence.baseline),
+    )
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
     diagnoses = _diagnoses(in_force, trials[in_force.id], evidence)
@@ -162,6 +176,22 @@ def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:
         trials[contender.spec.id] = contender.trials
     trials[evidence.baseline.id] = evidence.baseline_trials
     return trials
+
+
+def _side_by_side(evidence: PhaseEvidence, before: str, after: str) -> Tally:
+    """Pair the answers of two candidates of this cycle: what `after` fixed and broke of `before`."""
+    trials = {contender.spec.id: contender.trials for contender in evidence.contenders}
+    return tally(
+        trials[before],
+        trials[after],
+        evidence.cases,
+        curable=curable(parse_spec(before), parse_spec(after)),
+        groups=evidence.groups,
+    )
+
+
+def _name(baseline: Spec, spec: str) -> str:
+    return short_difference(baseline, parse_spec(spec))
 
 
 def _on_trial(judgements: Sequence[CandidateJudgement], evidence: PhaseEvidence) -> CandidateJudgement | None:

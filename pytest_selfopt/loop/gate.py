@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pytest_selfopt.console.verdict_text import is_too_expensive
 from pytest_selfopt.loop import classic_rule as classic
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence
@@ -29,6 +30,7 @@ _COMPARING: tuple[Gate, ...] = (
     measures.extended_phase_min_accuracy,
     measures.latency,
     measures.cost,
+    pairs.cost_ratio,
     pairs.veto,
 )
 _ABSOLUTE: tuple[Gate, ...] = (
@@ -55,6 +57,7 @@ GATE_NAMES = (
     "extended_phase_min_accuracy",
     "latency",
     "cost",
+    "cost_ratio",
     "veto",
     "new_prompts",
     "better",
@@ -88,6 +91,8 @@ class CandidateJudgement:
     def takes(self) -> str:
         """What would decide it; empty if it is decided, or if more passes alone would not."""
         failed = failed_names(self.gates)
+        if is_too_expensive(failed):
+            return "a higher max_cost_ratio lets the next cycle promote it"
         if self.bar is None or self.verdict is not Verdict.HOLD or failed.isdisjoint(("no_regression", "new_prompts")):
             return ""
         if has_too_many_copies(self.gates):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnosis.remedies import MORE_TOKENS, remedy
@@ -21,10 +21,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """The candidates of one cycle, and the number of untried neighbours left for later cycles."""
+    """The candidates of one cycle, and the number of untried neighbours left for later cycles.
+
+    `unneeded` counts the untried neighbours that cure nothing that was measured, and are not tried for that.
+    """
 
     candidates: tuple[Candidate, ...]
     left: int
+    unneeded: int = 0
 
 
 def generate(
@@ -37,6 +41,7 @@ def generate(
     asked_for: Sequence[str] = (),
     taken_back: Sequence[TakenBack] = (),
     max_tokens: int | None = None,
+    cures: Callable[[Spec], bool] = lambda _: True,
     limit: int = 3,
     turns: bool = False,
 ) -> Generation:
@@ -44,8 +49,9 @@ def generate(
 
     First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
     diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
-    another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule;
-    so are specs with a setting that a person has `taken_back`.
+    another baseline last. An untried neighbour is chosen only if it `cures` trouble that was measured; the others only
+    in an exhaustive space, once nothing else is left. `rejected` ids are left out: they lost against this baseline, or
+    are on trial as a rule; so are specs with a setting that a person has `taken_back`.
     `max_tokens` is the highest limit of the baseline's answers that was too low, if it is known.
 
     Side by side, a warm-up warms the model for the baseline, too. With `turns` it comes alone, to be measured in turns
@@ -63,14 +69,18 @@ def generate(
         asked = remedy(action, baseline, space, max_tokens=max_tokens)
         if asked is not None and asked.id in reachable and asked.id not in rejected:
             _add(chosen, asked, f"the last diagnosis asks for it ({action})")
-    left = [spec for spec in around.values() if spec.id not in rejected]
-    _add_neighbours(chosen, left, measured)
+    left = [spec for spec in around.values() if spec.id not in rejected and spec.id not in chosen]
+    needed = [spec for spec in left if cures(spec)]
+    unneeded = len(left) - len(needed)
+    if space.exhaustive and not chosen and not needed:
+        needed, unneeded = left, 0
+    _add_neighbours(chosen, needed, measured)
     everything = list(chosen.values())
     candidates = everything
     if turns:
         candidates = _together(everything, baseline)
     candidates = candidates[:limit]
-    return Generation(candidates=tuple(candidates), left=len(everything) - len(candidates))
+    return Generation(candidates=tuple(candidates), left=len(everything) - len(candidates), unneeded=unneeded)
 
 
 def _add_neighbours(chosen: dict[str, Candidate], left: Sequence[Spec], measured: Collection[str]) -> None:

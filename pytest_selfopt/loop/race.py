@@ -115,9 +115,9 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
 
 
 _COUNTED = ("no_regression", "min_samples")
-_LASTING = ("comparable", "independent", "errors", "together", "cost")
+_LASTING = ("comparable", "independent", "errors", "together", "cost", "cost_ratio")
 """Gates that more passes do not help to pass: missing answers, a cache that copies them, groups that are not named,
-and unknown prices."""
+unknown prices, and prices that are too high."""
 
 
 def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:

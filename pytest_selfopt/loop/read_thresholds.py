@@ -31,6 +31,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
         errors=share("errors", usual.errors),
         latency=table.number("latency", usual.latency, least=0, most=86_400),
         cost=table.number("cost", usual.cost, least=0, most=1e9),
+        cost_ratio=table.number("cost_ratio", usual.cost_ratio, least=0, most=1e9),
         veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
         claim=Claim(table.text("claim", str(usual.claim), choices=list(map(str, Claim))) or usual.claim),
     )

@@ -32,8 +32,9 @@ class Limits:
     """The limit of each gate, by the gate's name, for one phase.
 
     Shares are between 0 and 1. `latency` is the maximum in seconds for 95 % of the answers, `cost` the maximum in USD
-    for 1,000 answers (None: no limit); `veto` is the number of solid cases that may break; `together` is the chance up
-    to which cases count as moving together. `alpha` bounds false promotions over the whole history.
+    for 1,000 answers (None: no limit); `cost_ratio` is how many times the baseline's cost a candidate may have (None:
+    any number); `veto` is the number of solid cases that may break; `together` is the chance up to which cases count as
+    moving together. `alpha` bounds false promotions over the whole history.
     """
 
     comparable: float = 0.10
@@ -45,6 +46,7 @@ class Limits:
     extended_phase_min_accuracy: float = 0.30
     latency: float | None = None
     cost: float | None = None
+    cost_ratio: float | None = None
     veto: int = 0
     dispersion_chance: float = 0.05
     together: float = 0.01

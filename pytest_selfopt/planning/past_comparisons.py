@@ -82,10 +82,14 @@ def tried(
     baseline: Spec,
     claim: Claim,
 ) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the candidates that need more evidence against this baseline, and those that are finished."""
+    """Return the candidates that need more evidence against this baseline, and those that are finished.
+
+    Finished, too, is what this baseline was promoted over: the same comparison the other way round.
+    """
     about = [row for row in past if row.baseline == baseline.id]
     waiting = tuple(row.candidate for row in about if _waits(row, claim))
-    tried = frozenset(row.candidate for row in about)
+    beaten = {row.baseline for row in past if row.candidate == baseline.id and row.state == "promoted"}
+    tried = frozenset(row.candidate for row in about) | beaten
     return waiting, tried.difference(waiting)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.console.verdict_text import describe_plateau
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant
@@ -68,6 +69,8 @@ class PhasePlan:
     least_passes: int = 1
     most_passes: int = 1
     left: int = 0
+    unneeded: int = 0
+    """The number of untried neighbours that cure nothing that was measured."""
     requested: str = ""
     forced: bool = False
     overruled: str = ""
@@ -85,6 +88,11 @@ class PhasePlan:
     def specs(self) -> tuple[Spec, ...]:
         """The baseline, then the candidates."""
         return (self.baseline, *(candidate.spec for candidate in self.candidates))
+
+    @property
+    def plateau(self) -> str:
+        """Say why there is no candidate."""
+        return describe_plateau(self.unneeded)
 
     def specs_in(self, run: int) -> tuple[Spec, ...]:
         """Return the specs that a run is planned for: all specs, or the one whose block it is."""

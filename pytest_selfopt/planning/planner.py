@@ -11,11 +11,13 @@ from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare
+from pytest_selfopt.loop.diagnosis.troubles import may_cure
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
 from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
+from pytest_selfopt.planning.measured import too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
@@ -65,20 +67,24 @@ def plan_phase(
     past = comparisons_of(ledger, phase, suite_address(suite), provenance)
     held, rejected = tried(past, base.baseline, settings.phase(phase).limits.claim)
     on_trial = {candidate.spec.id for candidate in base.candidates}
+    limit = settings.phase(phase).limits.cost_ratio
+    waiting = too_expensive(ledger, base.baseline, held, limit)
     taken_back = read_taken_back(settings.state_dir)
     search = partial(
         generate,
         base.baseline,
-        held=held,
-        rejected=rejected | on_trial,
+        held=[candidate for candidate in held if candidate not in waiting],
+        rejected=rejected | on_trial | set(waiting),
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
         taken_back=taken_back,
         max_tokens=highest_rejected(rejected, base.baseline, max_tokens_of(base.baseline, settings)),
+        cures=partial(may_cure, base.baseline, troubles=troubles_of(ledger, base.baseline, suite_address(suite))),
         limit=_candidates_wanted(base, settings),
     )
     in_turns = can_force_cold_start(settings, base.baseline.model)
-    base = replace(base, rejected=rejected, because=(*base.because, *_left_alone(base.baseline, taken_back)))
+    left_alone = _left_alone(base.baseline, taken_back)
+    base = replace(base, rejected=rejected, because=(*base.because, *waiting.values(), *left_alone))
     plan = with_candidates(base, _feasible(settings, suite), search, in_turns=in_turns)
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)

@@ -59,7 +59,8 @@ def with_candidates(
     if in_turns and not base.candidates:
         shown = space
     found = search(shown, turns=True)
-    plan = replace(base, candidates=(*base.candidates, *found.candidates), left=found.left)
+    candidates = (*base.candidates, *found.candidates)
+    plan = replace(base, candidates=candidates, left=found.left, unneeded=found.unneeded)
     if _has_warmup(found.candidates, base.baseline):
         return replace(plan, block_passes=PASSES_OF_A_BLOCK)
     said = any(reason.endswith(NO_COLD_START) for reason in base.because)

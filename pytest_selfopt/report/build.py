@@ -16,6 +16,7 @@ from pytest_selfopt.ledger.aggregates import read_cases
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.planning.in_force import in_force_now
 from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines, in_force_in
 from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases
@@ -23,9 +24,9 @@ from pytest_selfopt.report.headline import Headline, headline_of_cycle, headline
 from pytest_selfopt.report.json_fields import NOTHING, Entry, entry_in, first_text_in, number_in, text_in, whole_in
 from pytest_selfopt.report.phase_document import Failure, PhaseReport
 from pytest_selfopt.report.phases import PhaseStory, phase_report
-from pytest_selfopt.report.rules import events_of, rule_reports
+from pytest_selfopt.report.rules import events_of, promotions_taken_back, rule_reports
 from pytest_selfopt.routing.atomic_files import timestamp
-from pytest_selfopt.routing.config import read_config
+from pytest_selfopt.routing.config import RoutingConfig, read_config
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, read_history
 from pytest_selfopt.settings import Settings
@@ -47,6 +48,9 @@ class ReportInputs:
     surveys: frozenset[int]
     history: tuple[Entry, ...]
     decisions: tuple[Entry, ...]
+    routing: RoutingConfig
+    taken_back: Mapping[tuple[int, str], str]
+    """When promotions were rolled back by hand, by cycle and phase."""
     counts: Counts
     phases: dict[tuple[int, str], PhaseReport] = field(default_factory=dict)
     """The phase reports built so far, by cycle and phase: the last ones are in two reports."""
@@ -94,6 +98,8 @@ def _read_inputs(settings: Settings, ledger: Ledger | None, path: Path) -> Repor
         surveys=frozenset(surveys),
         history=history,
         decisions=decisions,
+        routing=read_config(settings.routing_path),
+        taken_back=promotions_taken_back(decisions),
         counts=counts,
     )
 
@@ -157,7 +163,7 @@ def _report_on_all(stored: ReportInputs, now: str) -> Report:
         status=status,
         started=min(_moments(stored, decided, "started"), default=""),
         ended=max(_moments(stored, decided, "ended"), default=""),
-        headline=headline_of_history(cycle_lines(stored.history), phases),
+        headline=headline_of_history(cycle_lines(stored.history, stored.taken_back), phases),
         decisions=stored.decisions[-MOST_EVENTS:],
         totals=_totals(stored, None),
     )
@@ -208,7 +214,6 @@ def _report(
     history: Sequence[Entry] = stored.history
     if until is not None:
         history = [entry for entry in history if (whole_in(entry, "cycle") or 0) <= until]
-    rules = read_config(stored.settings.routing_path).rules
     return Report(
         version=VERSION,
         kind=kind,
@@ -225,9 +230,9 @@ def _report(
         takes=headline.takes,
         phases=phases,
         spent=_spent(totals),
-        cycles=cycle_lines(history),
+        cycles=cycle_lines(history, stored.taken_back),
         curve=curve_of(history, stored.counts, stored.decisions),
-        rules=rule_reports(rules, events_of(stored.decisions)),
+        rules=rule_reports(stored.routing.rules, events_of(stored.decisions)),
         events=events_of(decisions),
         budget=_budget(stored),
     )
@@ -273,6 +278,8 @@ def _read_phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
         plan=plan,
         trials=tuple(trials),
         expected_failures=tuple(_expected_failures(stored.ledger, cycle, phase, plan)),
+        in_force_now=in_force_now(stored.settings, stored.routing, phase),
+        taken_back=stored.taken_back.get((cycle, phase), ""),
     )
     hot, left = hot_cases(trial for trial in trials if trial.spec == story.in_force)
     return phase_report(story, (_failures(stored, story, hot), left))

@@ -6,14 +6,14 @@ from typing import Any
 
 from pytest_selfopt.console.sanitize import defused
 from pytest_selfopt.report.document import CurvePoint, Report
-from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
+from pytest_selfopt.report.phase_document import IN_FORCE, PhaseReport, SpecReport
 
 
 def chart_data(report: Report) -> dict[str, Any]:
     """Return the numbers by phase: `specs` for its charts, and `curve` for its accuracy over the cycles."""
     charts: dict[str, Any] = {}
     for phase in report.phases:
-        specs = filter(None, map(_spec, phase.specs))
+        specs = filter(None, (_spec(spec, is_in_force=phase.state_of(spec) == IN_FORCE) for spec in phase.specs))
         charts[phase.phase] = {"specs": list(specs), "curve": []}
     for point in report.curve:
         if point.phase not in charts:
@@ -36,7 +36,7 @@ def can_weigh(phase: PhaseReport, what: str) -> bool:
     return len(values - {None}) > 1
 
 
-def _spec(spec: SpecReport) -> dict[str, Any] | None:
+def _spec(spec: SpecReport, *, is_in_force: bool) -> dict[str, Any] | None:
     """Return the numbers to draw for a spec; None if it was not measured, or answered nothing."""
     measured = spec.measured
     if measured is None or measured.accuracy is None:
@@ -44,7 +44,7 @@ def _spec(spec: SpecReport) -> dict[str, Any] | None:
     return {
         "name": defused(spec.name),
         "role": spec.role,
-        "inForce": spec.in_force,
+        "inForce": is_in_force,
         "verdict": spec.verdict,
         "accuracy": measured.accuracy,
         "low": measured.low,

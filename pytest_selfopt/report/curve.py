@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from types import MappingProxyType
 
 from pytest_selfopt.economy.measures import answers_of
 from pytest_selfopt.economy.score import CaseAnswers, Score, score_of
@@ -178,12 +179,14 @@ class _PhaseDecisions:
         return any(start <= moment <= end for moment in self.taken_back)
 
 
-def cycle_lines(history: Sequence[Entry]) -> tuple[CycleLine, ...]:
-    """Return a line for each phase of each cycle."""
-    return tuple(map(_line, history))
+def cycle_lines(
+    history: Sequence[Entry], taken_back: Mapping[tuple[int, str], str] = MappingProxyType({})
+) -> tuple[CycleLine, ...]:
+    """Return a line for each phase of each cycle; `taken_back` says when promotions were, by cycle and phase."""
+    return tuple(_line(entry, taken_back) for entry in history)
 
 
-def _line(entry: Entry) -> CycleLine:
+def _line(entry: Entry, taken_back: Mapping[tuple[int, str], str]) -> CycleLine:
     before = text_in(entry, "baseline_before")
     after = text_in(entry, "baseline_after")
     metrics = entry_in(entry, "metrics")
@@ -199,6 +202,7 @@ def _line(entry: Entry) -> CycleLine:
         verdict=verdict_of(winner, verdicts),
         name=_subject(winner, verdicts, before),
         claim=_claim(winner, verdicts),
+        taken_back=taken_back.get((count_in(entry, "cycle"), text_in(entry, "phase")), ""),
         accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
         passes_before=passes_in_history(entry_in(metrics, before)),
         trials_before=_answers(metrics, before),

@@ -38,6 +38,8 @@ class CycleLine:
     """The winner, or the candidates if none won."""
     claim: str
     """For a promotion: the prompts on which it rests, and those for which it holds."""
+    taken_back: str
+    """When the promotion was rolled back by hand; empty if it was not."""
     accuracy_before: float | None
     """The accuracy of the spec in force before the cycle."""
     passes_before: int

@@ -8,18 +8,23 @@ from operator import itemgetter
 from typing import Any
 
 from pytest_selfopt.console.quantities import counted
+from pytest_selfopt.console.verdict_text import PASSED, describe_not_chosen, shown_verdict
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
 from pytest_selfopt.loop.undo.logged import BY_HAND
 from pytest_selfopt.loop.wording import copied_of
+from pytest_selfopt.planning.in_force import in_force_now
 from pytest_selfopt.project_files import ProjectFiles
+from pytest_selfopt.report.phases import beside_winner
+from pytest_selfopt.report.rules import promotions_taken_back
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.explain_route import explain_route
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, read_history
 from pytest_selfopt.routing.rule import Rule, rule_to_json
+from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
@@ -89,7 +94,7 @@ def _decision_lines(decision: _Entry, cycles: Sequence[_Entry]) -> Iterator[str]
 
 def _grounds_lines(cycle: _Entry) -> Iterator[str]:
     for verdict in cycle.get("verdicts", ()):
-        yield f"    {verdict['verdict']} {verdict['spec']}"
+        yield f"    {_shown_verdict(verdict, cycle)} {verdict['spec']}"
         for gate in verdict.get("gates", ()):
             mark = "FAILED"
             if gate["passed"]:
@@ -118,25 +123,45 @@ def _trial_lines(files: ProjectFiles, phase: str, cycles: Sequence[int]) -> Iter
                 yield line
 
 
-def history(files: ProjectFiles, width: int | None) -> list[str]:
+def history(settings: Settings, width: int | None) -> list[str]:
     """Return the comparisons and decisions of each cycle, the curve of accuracy, and the error budget spent.
 
+    Last of each phase comes what is in force now, which a person may have changed since its last cycle.
     Surveys, which decide nothing, have a line each. `width` is that of the terminal; None if there is none.
 
     Raises:
         StateError: if there is no history, or it cannot be used.
     """
-    entries = read_history(files.state_dir / HISTORY)
-    surveys = list(_survey_lines(files))
+    entries = read_history(settings.state_dir / HISTORY)
+    surveys = list(_survey_lines(settings))
     if not entries and not surveys:
-        raise NothingRecordedError("history", files.state_dir)
+        raise NothingRecordedError("history", settings.state_dir)
     curve = CURVE
     if width is not None:
         curve = min(CURVE, width - BESIDE_CURVE)
+    taken_back = promotions_taken_back(read_decisions(settings.state_dir / DECISIONS))
     lines: list[str] = []
     for entry in entries:
         lines += _cycle_lines(entry)
-    return [*lines, *surveys, *_curves(entries, curve), *_budget_lines(files)]
+        moment = taken_back.get((entry["cycle"], entry["phase"]))
+        if moment is not None:
+            lines.append(f"  rolled back by hand: {moment}")
+    now = list(_in_force_lines(entries, settings))
+    return [*lines, *surveys, *_curves(entries, curve), *now, *_budget_lines(settings)]
+
+
+def _in_force_lines(entries: Sequence[_Entry], settings: Settings) -> Iterator[str]:
+    """Yield a line on what is in force now for each phase, and an empty one behind them."""
+    routing = read_config(settings.routing_path)
+    left = {entry["phase"]: entry["baseline_after"] for entry in entries}
+    for phase, spec in left.items():
+        now = in_force_now(settings, routing, phase)
+        line = f"in force now in {phase}: {now or 'nothing, because the model is disabled and has no fallback'}"
+        if now != spec:
+            line += f" (the last cycle left {spec})"
+        yield line
+    if left:
+        yield ""
 
 
 def _cycle_lines(entry: _Entry) -> Iterator[str]:
@@ -151,10 +176,17 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
         yield f"  stopped: {entry['reason']}"
     for verdict in entry["verdicts"]:
         comparison = _comparison(verdict)
-        yield f"  {verdict['verdict']:7}  {verdict['spec']}{comparison}"
+        judged = _shown_verdict(verdict, entry)
+        yield f"  {judged:7}  {verdict['spec']}{comparison}"
+        if judged == PASSED:
+            yield f"           {describe_not_chosen(beside_winner(verdict['spec'], entry))}"
     for diagnosis in entry.get("diagnoses", ()):
         yield f"  diagnosis: {diagnosis['kind']}"
     yield f"  in force afterwards: {entry['baseline_after']}"
+
+
+def _shown_verdict(verdict: _Entry, entry: _Entry) -> str:
+    return shown_verdict(verdict["verdict"], chosen=verdict["spec"] == entry.get("winner"))
 
 
 def _is_weighted(entry: _Entry) -> bool:

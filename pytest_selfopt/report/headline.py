@@ -12,6 +12,8 @@ from pytest_selfopt.console.verdict_text import (
     Answers,
     JudgedCandidate,
     PhaseVerdict,
+    describe_plateau,
+    is_too_expensive,
     join_names,
 )
 from pytest_selfopt.report import formats
@@ -77,6 +79,9 @@ def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport
         states.append(state)
     summary = "; ".join(states) or "nothing was decided"
     promotions, number = counted(len(promoted), "promotion"), counted(cycles, "cycle")
+    taken_back = sum(bool(line.taken_back) for line in promoted)
+    if taken_back:
+        number += f", {taken_back} of them rolled back"
     verdict = best_verdict([line.verdict for line in lines])
     why = tuple(map(_promotion, promoted[-_NAMES:]))
     if verdict and not why:
@@ -106,9 +111,12 @@ def _promotion(line: CycleLine) -> str:
         grounds.append(f"{after} answers right instead of {before}")
     if line.claim:
         grounds.append(line.claim)
-    if not grounds:
-        return f"{promoted}."
-    return f"{promoted}: {'; '.join(grounds)}."
+    sentence = f"{promoted}."
+    if grounds:
+        sentence = f"{promoted}: {'; '.join(grounds)}."
+    if line.taken_back:
+        sentence += f" It was rolled back on {formats.moment(line.taken_back)}."
+    return sentence
 
 
 def _right_of(passes: int, answers: int | None) -> str:
@@ -136,6 +144,7 @@ def verdict_of(phase: PhaseReport) -> PhaseVerdict:
             fixed=spec.fixed or 0,
             broken=spec.broken or 0,
             claim=spec.claim,
+            too_expensive=is_too_expensive(gate.name for gate in spec.gates if not gate.passed),
         )
         candidates.append(candidate)
     return PhaseVerdict(
@@ -150,7 +159,12 @@ def _answers(phase: PhaseReport, spec: str) -> Answers | None:
     measured = _measured(phase, spec)
     if measured is None:
         return None
-    return Answers(right=measured.passes, given=measured.answers, missing=measured.errors)
+    return Answers(
+        right=measured.passes,
+        given=measured.answers,
+        missing=measured.errors,
+        cost_of_1000_usd=measured.cost_of_1000_usd,
+    )
 
 
 def _judged(phase: PhaseReport) -> list[SpecReport]:
@@ -158,7 +172,10 @@ def _judged(phase: PhaseReport) -> list[SpecReport]:
 
 
 def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
-    measured = _measured(phase, phase.in_force)
+    in_force = phase.in_force
+    if phase.in_force_now is not None:
+        in_force = phase.in_force_now
+    measured = _measured(phase, in_force)
     state = f"{phase.phase} not measured"
     if measured is not None:
         state = f"{phase.phase} {_right(measured)} answers right ({formats.share(measured.accuracy)})"
@@ -213,6 +230,8 @@ def _next_sentences(phase: PhaseReport, *, several: bool) -> list[str]:
     where = ""
     if several:
         where = f" for {phase.phase}"
+    if phase.has_changed:
+        return [*_changed_sentences(phase, where)]
     sentences = []
     if phase.winner:
         name = _name_of_winner(phase, phase.winner)
@@ -225,11 +244,24 @@ def _next_sentences(phase: PhaseReport, *, several: bool) -> list[str]:
         changes = join_names([candidate.change for candidate in phase.next])
         sentences.append(f"The next cycle tries {changes}{where}.")
     elif not phase.takes:
-        sentences.append(
-            f"Nothing untried is left{where}: only other prompts, another model, or more in [tool.selfopt.search] "
-            "could still be better."
-        )
+        sentences.append(_sentence(f"{describe_plateau(phase.next_unneeded)}{where}"))
+        sentences.append("Only other prompts, another model, or more in [tool.selfopt.search] could still be better.")
     return sentences
+
+
+def _changed_sentences(phase: PhaseReport, where: str) -> Iterator[str]:
+    """Yield what is in force instead of what the cycle left, and the way back."""
+    name = phase.in_force
+    if phase.winner:
+        name = _name_of_winner(phase, phase.winner)
+    now = "nothing can be asked now, because the model is disabled and has no fallback"
+    if phase.in_force_now:
+        now = f"in force now is {phase.in_force_now}"
+    if phase.taken_back:
+        yield f"{name} was rolled back on {formats.moment(phase.taken_back)}{where}: {now}."
+        yield f"selfopt rollback --undo {phase.cycle} takes the rollback back."
+    else:
+        yield f"{name} is not in force any more{where}: {now}."
 
 
 def _name_of_winner(phase: PhaseReport, winner: str) -> str:

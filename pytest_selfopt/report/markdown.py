@@ -78,6 +78,8 @@ def _phase(phase: PhaseReport) -> list[str]:
     lines = [f"## {plain(phase.phase)}", "", paragraph(phase.sentence) or "Nothing was decided.", ""]
     over = f"{phase.cases:,} prompts, {counted(phase.runs, 'pass')}"
     lines += [f"In force after cycle {phase.cycle}: {code(phase.in_force)} ({over})", ""]
+    if phase.has_changed:
+        lines += [f"In force now: {code(phase.in_force_now or 'nothing')}{_taken_back(phase.taken_back)}", ""]
     lines += _matrix(phase)
     lines += ["", *_numbers(phase)]
     for spec in phase.specs:
@@ -93,18 +95,25 @@ def _phase(phase: PhaseReport) -> list[str]:
     return [*lines, "", "### What the next cycle tries", "", *_next(phase)]
 
 
+def _taken_back(moment: str) -> str:
+    """Say when a promotion was rolled back; empty if it was not."""
+    if not moment:
+        return ""
+    return f", rolled back on {formats.moment(moment)}"
+
+
 def _matrix(phase: PhaseReport) -> list[str]:
     gates = formats.gate_names(phase)
-    rows = [_matrix_row(spec, gates) for spec in phase.specs]
+    rows = [_matrix_row(spec, gates, phase.state_of(spec)) for spec in phase.specs]
     head = ["configuration", "verdict", "accuracy", "fixed / broke"]
     head += map(formats.words, gates)
     return table(head, rows)
 
 
-def _matrix_row(spec: SpecReport, gate_names: Sequence[str]) -> list[str]:
+def _matrix_row(spec: SpecReport, gate_names: Sequence[str], state: str) -> list[str]:
     name = spec.name
-    if spec.in_force:
-        name = f"{spec.name} (in force)"
+    if state:
+        name = f"{spec.name} ({state})"
     compared = "-"
     if spec.fixed is not None:
         compared = f"{spec.fixed} / {spec.broken} in {counted(spec.passes or 0, 'pass')}"
@@ -303,7 +312,7 @@ def _cycle_row(line: CycleLine) -> list[str]:
     return [
         str(line.cycle),
         line.phase,
-        line.verdict or line.status,
+        f"{line.verdict or line.status}{_taken_back(line.taken_back)}",
         line.name,
         f"{rise} ({basis})",
         f"{line.trials:,}",

@@ -6,14 +6,17 @@ are in seconds, costs in USD. None is unknown, or not measured.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
 
 VERDICTS = ("PROMOTE", "HOLD", "REJECT")
 """The verdicts, best first: the best of several is the verdict on all of them."""
+
+IN_FORCE = "in force"
+"""What is said of the spec that is in force now."""
 
 Role = Literal["baseline", "candidate"]
 
@@ -108,7 +111,7 @@ class SpecReport:
     in_force: bool
     """Whether the cycle left it in force."""
     verdict: str
-    """PROMOTE, HOLD or REJECT; empty for the baseline."""
+    """PROMOTE, PASSED (all gates, but it is not the winner), HOLD or REJECT; empty for the baseline."""
     sentence: str
     """The verdict with its grounds."""
     comparison: int | None
@@ -247,6 +250,10 @@ class PhaseReport:
     """The spec that the cycle left in force."""
     winner: str | None
     """The promoted spec, if there is one."""
+    in_force_now: str | None
+    """The spec in force when the report was made; empty if the phase cannot be asked, null if that is not known."""
+    taken_back: str
+    """When the cycle's promotion was rolled back by hand; empty if it was not."""
     cases: int
     """The number of cases asked."""
     runs: int
@@ -269,5 +276,51 @@ class PhaseReport:
     """The candidates of the next cycle."""
     next_left: int
     """The number of further untried neighbours."""
+    next_unneeded: int
+    """The number of untried neighbours that cure nothing that was measured, and are not tried for that."""
     warmups: tuple[Warmup, ...]
     """The warm-up calls of the cycle."""
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether something else is in force now than the cycle left."""
+        return self.in_force_now not in (None, self.in_force)
+
+    def state_of(self, spec: SpecReport) -> str:
+        """Say whether a spec is in force, or was after the cycle; empty if it neither is nor was."""
+        if self.has_changed and spec.in_force:
+            return f"in force after cycle {self.cycle}"
+        if spec.in_force or spec.spec == self.in_force_now:
+            return IN_FORCE
+        return ""
+
+
+def with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
+    """Mark the specs that no other beats; a spec with an unknown number is on no front and beats none."""
+    by_cost = _front(specs, "cost_of_1000_usd")
+    by_latency = _front(specs, "latency_median_s")
+    marked = []
+    for spec in specs:
+        cheap, fast = spec.spec in by_cost, spec.spec in by_latency
+        marked.append(replace(spec, front_by_cost=cheap, front_by_latency=fast))
+    return tuple(marked)
+
+
+def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
+    """Return the ids of the specs on the Pareto front of accuracy and a field of `Measured`; less of it is better."""
+    points: dict[str, tuple[float, float]] = {}
+    for spec in specs:
+        value = getattr(spec.measured, by, None)
+        if spec.measured is not None and spec.measured.accuracy is not None and value is not None:
+            points[spec.spec] = (spec.measured.accuracy, value)
+    return {spec for spec, point in points.items() if not _beaten(point, points.values())}
+
+
+def _beaten(point: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
+    """Tell whether one of the points is at least as good as this one in both numbers, and better in one."""
+    accuracy, value = point
+    for other in points:
+        as_good = other[0] >= accuracy and other[1] <= value
+        if as_good and other != point:
+            return True
+    return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
+from pytest_selfopt.console.verdict_text import describe_not_chosen, shown_verdict
 from pytest_selfopt.economy.score import CaseAnswers, score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
@@ -40,6 +41,7 @@ from pytest_selfopt.report.phase_document import (
     Try,
     Warmup,
     best_verdict,
+    with_fronts,
 )
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 from pytest_selfopt.trial import Outcome, Trial
@@ -61,6 +63,8 @@ class PhaseStory:
     plan: Entry
     trials: tuple[Trial, ...]
     expected_failures: tuple[ExpectedFailure, ...] = ()
+    in_force_now: str | None = None
+    taken_back: str = ""
 
     @property
     def baseline(self) -> str:
@@ -111,9 +115,11 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         baseline=story.baseline,
         in_force=story.in_force,
         winner=winner,
+        in_force_now=story.in_force_now,
+        taken_back=story.taken_back,
         cases=len(cases),
         runs=len({trial.run for trial in story.trials}),
-        specs=_with_fronts(_spec_reports(story, by_spec, cases)),
+        specs=with_fronts(_spec_reports(story, by_spec, cases)),
         strips=strips,
         strips_left=strips_left,
         failures=failures[0],
@@ -122,6 +128,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         diagnoses=tuple(map(_diagnosis, entries_in(story.entry, "diagnoses"))),
         next=tuple(tries),
         next_left=count_in(following, "left"),
+        next_unneeded=count_in(following, "unneeded"),
         warmups=tuple(map(_warmup, entries_in(story.entry, "warmups"))),
     )
 
@@ -135,6 +142,25 @@ def verdict_of(winner: str | None, verdicts: Iterable[Entry]) -> str:
         # A candidate that deserved PROMOTE was not promoted where nothing won.
         return VERDICTS[1]
     return best_verdict(judged)
+
+
+def sentence_on(verdict: Entry, entry: Entry) -> str:
+    """Return the sentence of a verdict in a phase's entry; of one that was not chosen, how the winner did beside it."""
+    sentence, winner = text_in(verdict, "sentence"), text_in(entry, "winner")
+    spec, judged = text_in(verdict, "spec"), text_in(verdict, "verdict")
+    if judged != VERDICTS[0] or spec == winner:
+        return sentence
+    grounds = sentence.removeprefix(f"{judged} {text_in(entry, 'phase')}: ")
+    return f"{describe_not_chosen(beside_winner(spec, entry))}; {grounds}"
+
+
+def beside_winner(spec: str, entry: Entry) -> str | None:
+    """Return how the winner of a phase did beside a candidate that passed; None if nothing won."""
+    if not text_in(entry, "winner"):
+        return None
+    other = _named(entries_in(entry, "passed_over"), "spec", spec)
+    # Histories of older versions compare the winner with the baseline only.
+    return text_in(other, "sentence") or "it was not compared with the winner"
 
 
 def name_of(spec: str, baseline: str) -> str:
@@ -199,8 +225,8 @@ def _spec(story: PhaseStory, spec: str, measured: Measured | None) -> SpecReport
         name=name_of(spec, story.baseline),
         role=_role(spec, story.baseline),
         in_force=in_force,
-        verdict=text_in(verdict, "verdict"),
-        sentence=text_in(verdict, "sentence"),
+        verdict=shown_verdict(text_in(verdict, "verdict"), chosen=spec == text_in(story.entry, "winner")),
+        sentence=sentence_on(verdict, story.entry),
         comparison=comparison,
         fixed=whole_in(verdict, "fixed"),
         broken=whole_in(verdict, "broken"),
@@ -328,37 +354,6 @@ def _measured_in_history(entry: Entry) -> Measured:
         cost_usd=cost,
         cost_of_1000_usd=_cost_of_1000(cost, answers),
     )
-
-
-def _with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
-    """Mark the specs that no other beats; a spec with an unknown number is on no front and beats none."""
-    by_cost = _front(specs, "cost_of_1000_usd")
-    by_latency = _front(specs, "latency_median_s")
-    marked = []
-    for spec in specs:
-        cheap, fast = spec.spec in by_cost, spec.spec in by_latency
-        marked.append(replace(spec, front_by_cost=cheap, front_by_latency=fast))
-    return tuple(marked)
-
-
-def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
-    """Return the ids of the specs on the Pareto front of accuracy and a field of `Measured`; less of it is better."""
-    points: dict[str, tuple[float, float]] = {}
-    for spec in specs:
-        value = getattr(spec.measured, by, None)
-        if spec.measured is not None and spec.measured.accuracy is not None and value is not None:
-            points[spec.spec] = (spec.measured.accuracy, value)
-    return {spec for spec, point in points.items() if not _beaten(point, points.values())}
-
-
-def _beaten(point: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
-    """Tell whether one of the points is at least as good as this one in both numbers, and better in one."""
-    accuracy, value = point
-    for other in points:
-        as_good = other[0] >= accuracy and other[1] <= value
-        if as_good and other != point:
-            return True
-    return False
 
 
 def _diagnosis(entry: Entry) -> Diagnosis:

@@ -21,6 +21,8 @@ from pytest_selfopt.settings import Settings
 Form = Literal["html", "md", "json"]
 OVER_ALL = "index.html"
 MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
+_REFRESHED = 5
+"""How many pages of cycles are written anew after rules were changed by hand: those of the last cycles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +39,58 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
 
     Read and write errors are reported, never raised: no verdict depends on the report.
     """
-    folder = settings.state_dir / REPORTS
-    text = ""
     try:
-        require_no_link(folder)
-        # A killed session may have left half-written files, also of an earlier cycle.
-        remove_leftovers(folder / "*")
-        of_cycle, of_all = build_reports(settings, [cycle, None], now=now)
-        text = as_markdown(of_cycle)
-        write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle), state=True)
-        write_atomically(folder / MARKDOWN, as_markdown(of_all), state=True)
-        write_atomically(folder / OVER_ALL, in_form(of_all, "html"), state=True)
-        page = folder / f"cycle-{cycle}.html"
-        write_atomically(page, in_form(of_cycle, "html"), state=True)
+        of_cycle, of_all = _build(settings, [cycle, None], now=now)
     except (SelfoptError, OSError) as problem:
-        sentence = f"the report could not be written: {problem}"
-        return PublishedReport(page=None, markdown=text, problem=sentence)
-    return PublishedReport(page=page, markdown=text)
+        return PublishedReport(page=None, markdown="", problem=_failed(problem))
+    text = as_markdown(of_cycle)
+    try:
+        _write(settings, of_all)
+        _write(settings, of_cycle)
+    except (SelfoptError, OSError) as problem:
+        return PublishedReport(page=None, markdown=text, problem=_failed(problem))
+    return PublishedReport(page=settings.state_dir / REPORTS / _page_name(cycle), markdown=text)
+
+
+def refresh(settings: Settings, *, now: str) -> str:
+    """Write the pages of the last cycles and over all cycles anew, because something else is in force now.
+
+    Returns what went wrong; empty if nothing did, or there are no pages.
+    """
+    folder = settings.state_dir / REPORTS
+    try:
+        if not settings.reports or not (folder / OVER_ALL).exists():
+            return ""
+        pages = [int(page.stem.removeprefix("cycle-")) for page in folder.glob("cycle-*[0-9].html")]
+        for report in _build(settings, [*sorted(pages)[-_REFRESHED:], None], now=now):
+            _write(settings, report)
+    except (SelfoptError, OSError, ValueError) as problem:
+        return _failed(problem)
+    return ""
+
+
+def _build(settings: Settings, cycles: Sequence[int | None], *, now: str) -> list[Report]:
+    folder = settings.state_dir / REPORTS
+    require_no_link(folder)
+    # A killed session may have left half-written files, also of an earlier cycle.
+    remove_leftovers(folder / "*")
+    return build_reports(settings, cycles, now=now)
+
+
+def _write(settings: Settings, report: Report) -> None:
+    """Write the page of a report; that of a cycle also as JSON, that over all cycles also as Markdown."""
+    folder = settings.state_dir / REPORTS
+    cycle = None
+    if report.kind == "cycle":
+        cycle = report.cycle
+        write_atomically(folder / f"cycle-{cycle}.json", as_json(report), state=True)
+    else:
+        write_atomically(folder / MARKDOWN, as_markdown(report), state=True)
+    write_atomically(folder / _page_name(cycle), in_form(report, "html"), state=True)
+
+
+def _failed(problem: Exception) -> str:
+    return f"the report could not be written: {problem}"
 
 
 def in_form(report: Report, form: Form) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_selfopt.loop.undo.logged import read_undo_log
 from pytest_selfopt.report.document import Event, RuleReport
 from pytest_selfopt.report.json_fields import Entry, count_in, text_in
 from pytest_selfopt.routing.atomic_files import timestamp
@@ -25,6 +26,14 @@ SAID = {
 def events_of(decisions: Sequence[Entry]) -> tuple[Event, ...]:
     """Return the lines of the decisions log as events."""
     return tuple(map(_event, decisions))
+
+
+def promotions_taken_back(decisions: Sequence[Entry]) -> Mapping[tuple[int, str], str]:
+    """Return when promotions were rolled back by hand, by cycle and phase; nothing if the log cannot be used."""
+    try:
+        return read_undo_log(decisions).promotions_taken_back
+    except ValueError:
+        return {}
 
 
 def _event(decision: Entry) -> Event:

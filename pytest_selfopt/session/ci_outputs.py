@@ -14,6 +14,7 @@ import pytest
 
 from pytest_selfopt.console.encoding import in_encoding, one_line
 from pytest_selfopt.console.sanitize import without_marked_commands
+from pytest_selfopt.console.verdict_text import PASSED, describe_not_chosen, shown_verdict
 from pytest_selfopt.cycle.build_gate import GateOutcome
 from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
@@ -89,8 +90,11 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
         judgement = judged.get(spec)
         if judgement is not None:
             gates = judgement.gates
-            verdict = str(judgement.verdict)
+            chosen = judgement is conclusion.pick.winner
+            verdict = shown_verdict(str(judgement.verdict), chosen=chosen)
             sentence = judgement.sentence
+            if verdict == PASSED:
+                sentence = f"{describe_not_chosen(conclusion.beside_winner(spec))}; {judgement.grounds}"
             claim = judgement.claim
         if spec == conclusion.in_force.id:
             gates = conclusion.gates

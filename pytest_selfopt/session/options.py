@@ -71,6 +71,7 @@ def settings_of(config: pytest.Config) -> Settings:
         resume=option("selfopt_resume"),
         race=not option("selfopt_no_race"),
         profile=option("selfopt_profile"),
+        exhaustive=option("selfopt_exhaustive"),
         model=option("selfopt_force_model"),
         promote=not option("selfopt_no_promote"),
         enforce=not option("selfopt_no_enforce"),

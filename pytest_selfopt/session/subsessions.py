@@ -17,6 +17,7 @@ import pytest
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
 from pytest_selfopt.console.sanitize import harmless
+from pytest_selfopt.console.verdict_text import describe_plateau
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.deferred_signals import undisturbed
@@ -192,7 +193,8 @@ def _why_stopped(status: int, entries: Sequence[dict[str, Any]]) -> str:
             return str(entry["reason"])
     last = {entry["phase"]: entry for entry in entries}
     if not any(map(_has_candidates, last.values())):
-        return "plateau, nothing untried or undecided is left around what is in force"
+        unneeded = sum(entry.get("next", {}).get("unneeded", 0) for entry in last.values())
+        return f"plateau, {describe_plateau(unneeded)}"
     return ""
 
 

@@ -25,6 +25,8 @@ class SearchSpace:
     # Not among the neighbours: a limit changes nothing as long as no answer reaches it, so that trying another would
     # spend passes, and a share of the error budget, on a difference that cannot show. The diagnosis asks for it.
     max_tokens: tuple[int, ...] = (256, 1024, 4096, 16384)
+    exhaustive: bool = False
+    """Whether what cures no measured trouble is tried, too, once nothing else is left."""
 
 
 USUAL_SPACE = SearchSpace()

@@ -53,6 +53,7 @@ def test_a_promotion_says_on_how_many_prompts_it_rests(project: Make) -> None:
     assert {(spec["verdict"], spec["claim"]) for spec in phase["specs"]} == {
         (None, ""),
         ("REJECT", ""),
+        ("PASSED", CLAIM),
         ("PROMOTE", CLAIM),
     }
     expected = {"claim": CLAIM, "prompts": 12, "prompts_up": 9, "prompts_down": 0}

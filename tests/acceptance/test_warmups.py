@@ -9,7 +9,7 @@ from tests.acceptance.test_rules import cold_for, with_ollama
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
-SPACE = "[tool.selfopt.search]\nretries = []\ntimeouts = []\nisolation = []\n"
+SPACE = "[tool.selfopt.search]\nexhaustive = true\nretries = []\ntimeouts = []\nisolation = []\n"
 
 
 def test_an_untried_warm_up_is_promoted(project: Make) -> None:
@@ -30,6 +30,6 @@ def test_a_warm_up_that_cannot_show_is_not_compared(project: Make) -> None:
     assert "no other warm-up is compared, because it shows only from a cold start: this server cannot be" in said(
         result
     )
-    assert "plateau: every neighbour of the baseline was tried" in said(result)
+    assert "plateau: nothing untried is left around the configuration in force" in said(result)
     (entry,) = made.history()
     assert list(entry["metrics"]) == [BASELINE]

@@ -15,6 +15,7 @@ _GATES = {
     "errors": "most calls without an answer, as a share",
     "latency": "most seconds for 95 % of the answers",
     "cost": "most USD for 1,000 answers",
+    "cost_ratio": "how many times the baseline's cost a candidate may have; by default `max_cost_ratio`",
     "veto": "how many cases that the baseline always solves may be broken",
     "claim": "what a promotion has to hold for: these prompts, or new ones like them",
 }
@@ -39,6 +40,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "model": "whom a phase starts with",
         "state_dir": "the folder of ledger, history, logs and reports",
         "runner": "who makes the calls: `local`, `nats`, `temporal`, or one of [your own](../how-to/extend.md)",
+        "max_cost_ratio": "how many times the baseline's cost a candidate may have: a better one that costs more waits",
         "candidates": "how many a cycle compares with the baseline",
         "routing": "the file that is rewritten, and that applications read",
         "reports": "whether pages are made after each cycle",
@@ -117,6 +119,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "retries": "attempts after the first that a candidate may make",
         "isolation": "whether a candidate is asked on fresh connections, without prompt cache",
         "warmup": "whether a candidate is asked one question that does not count first",
+        "exhaustive": "whether candidates are tried, once nothing else is left, that cure no trouble that was measured",
         "max_tokens": "limits of an answer's tokens; the next higher one is tried only if a diagnosis asks for it",
     },
     "[tool.selfopt.nats]": {

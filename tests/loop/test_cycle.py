@@ -8,6 +8,7 @@ import pytest
 
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.evidence.tally import tally
+from pytest_selfopt.loop.gates.gate_result import Verdict
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.routing.rule import Rule
@@ -17,18 +18,26 @@ from tests.loop.worlds import matrix, names
 
 BASELINE = Spec(model="m", phase="atomic", variant="native_api")
 CANDIDATE = Spec(model="m", phase="atomic", variant="schema")
+OTHER = Spec(model="m", phase="atomic", variant="few_shot")
 
 
-def concluded(before: Sequence[str], after: Sequence[str], rules: Sequence[Rule] = ()) -> Conclusion:
+def concluded(
+    before: Sequence[str], after: Sequence[str], rules: Sequence[Rule] = (), *, other: Sequence[str] = ()
+) -> Conclusion:
     cases = names(len(before))
-    baseline, candidate = matrix(before, spec=BASELINE.id), matrix(after, spec=CANDIDATE.id)
-    contender = Contender(spec=CANDIDATE, number=1, tally=tally(baseline, candidate, cases), trials=tuple(candidate))
+    baseline = matrix(before, spec=BASELINE.id)
+    contenders = []
+    for spec, rows in ((CANDIDATE, after), (OTHER, other)):
+        if rows:
+            trials = matrix(rows, spec=spec.id)
+            paired = tally(baseline, trials, cases)
+            contenders.append(Contender(spec=spec, number=1, tally=paired, trials=tuple(trials)))
     evidence = PhaseEvidence(
         phase="atomic",
         cycle=4,
         baseline=BASELINE,
         baseline_trials=tuple(baseline),
-        contenders=(contender,),
+        contenders=tuple(contenders),
         cases=cases,
         limits=Limits(),
     )
@@ -50,6 +59,37 @@ def test_without_a_winner_known_rules_stay() -> None:
     conclusion = concluded(["PPP"] * 12, ["PPP"] * 12, [rule])
     assert conclusion.rules == (rule,)
     assert conclusion.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("schema", "few_shot", "winner", "beside"),
+    [
+        (
+            ["PPP"] * 12,
+            ["FPP"] * 2 + ["PPP"] * 10,
+            CANDIDATE,
+            "schema is better by 2 of 36 answers side by side (fixed 2, broke 0; odds 2.3:1 against luck)",
+        ),
+        (
+            ["FPP"] + ["PPP"] * 11,
+            ["PPF"] + ["PPP"] * 11,
+            CANDIDATE,
+            "schema is as good in 36 answers side by side (fixed 1, broke 1) and was opened first",
+        ),
+        (["FFP"] * 2 + ["PPP"] * 10, ["PFF"] + ["PPP"] * 11, OTHER, "few_shot is better by 2 of 36 answers"),
+    ],
+    ids=["the better one", "the first of two as good", "the better one, opened later"],
+)
+def test_several_that_pass_are_compared_with_each_other(
+    schema: list[str], few_shot: list[str], winner: Spec, beside: str
+) -> None:
+    conclusion = concluded(["FFF"] * 12, schema, other=few_shot)
+    assert [judgement.verdict for judgement in conclusion.judgements] == [Verdict.PROMOTE] * 2
+    assert conclusion.in_force == winner
+    (passed_over,) = conclusion.pick.passed_over
+    assert {passed_over.spec, winner.id} == {CANDIDATE.id, OTHER.id}
+    assert passed_over.sentence.startswith(beside)
+    assert beside in conclusion.pick.sentence
 
 
 def test_a_cold_start_tries_a_warm_up() -> None:

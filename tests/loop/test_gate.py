@@ -97,7 +97,11 @@ def test_gates_follow_the_order_of_the_design() -> None:
 
 
 def test_the_names_of_all_gates_are_reserved() -> None:
-    rules = (LIMITS, replace(LIMITS, claim=Claim.NEW_PROMPTS), replace(LIMITS, profile=DecisionRule.CLASSIC))
+    rules = (
+        replace(LIMITS, cost_ratio=1),
+        replace(LIMITS, claim=Claim.NEW_PROMPTS),
+        replace(LIMITS, profile=DecisionRule.CLASSIC),
+    )
     found = [judged(matrix(["FFF"] * 4), matrix(["PPP"] * 4), phase="extended", limits=limits) for limits in rules]
     found_names = {gate.name for judgement in found for gate in judgement.gates}
     # Without repeats that differ, nothing can be said of cases that move together.
@@ -377,6 +381,34 @@ def test_each_classic_gate_asks_for_its_verdict(row: str, verdict: Verdict, why:
 def test_the_classic_rule_rejects_lower_medians() -> None:
     found = judged(matrix(["P" * 7] * 4), matrix(["F" * 7] + ["P" * 7] * 3), limits=CLASSIC)
     assert (found.verdict, failed(found)) == (Verdict.REJECT, ["no_regression", "better"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "after", "verdict", "words"),
+    [
+        (None, 0.0001, 0.0011, Verdict.PROMOTE, ""),
+        (11, 0.0001, 0.0011, Verdict.PROMOTE, ""),
+        (
+            5,
+            0.0001,
+            0.0011,
+            Verdict.HOLD,
+            "cost_ratio: costs 11 times as much: $1.10 instead of $0.1000 for 1,000 answers; max_cost_ratio is 5",
+        ),
+        (5, 0.0, 0.0011, Verdict.HOLD, "cost_ratio: costs $1.10 for 1,000 answers, instead of nothing"),
+        (5, None, 0.0011, Verdict.HOLD, "cost_ratio: costs $1.10 instead of unknown for 1,000 answers"),
+        (1, 0.0, 0.0, Verdict.PROMOTE, ""),
+    ],
+)
+def test_a_candidate_waits_if_it_costs_too_much(
+    limit: float | None, before: float | None, after: float, verdict: Verdict, words: str
+) -> None:
+    baseline = [replace(trial, cost_usd=before) for trial in matrix(["FFF"] * 12)]
+    candidate = [replace(trial, cost_usd=after) for trial in matrix(["PPP"] * 12)]
+    found = judged(baseline, candidate, limits=replace(LIMITS, cost_ratio=limit))
+    assert found.verdict is verdict
+    assert words in found.sentence
+    assert found.takes == "a higher max_cost_ratio lets the next cycle promote it" * (verdict is Verdict.HOLD)
 
 
 def test_project_gates_count_like_built_in_ones() -> None:

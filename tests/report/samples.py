@@ -146,6 +146,8 @@ def phase(name: str = "atomic") -> PhaseReport:
         baseline=specs[0].spec,
         in_force=specs[3].spec,
         winner=specs[3].spec,
+        in_force_now=specs[3].spec,
+        taken_back="",
         cases=40,
         runs=3,
         specs=specs,
@@ -169,6 +171,7 @@ def phase(name: str = "atomic") -> PhaseReport:
             Try(spec=f"{MODEL}/atomic/few_shot/t60/r0/i0", change="retries 1 → 0", why="untried"),
         ),
         next_left=4,
+        next_unneeded=0,
         warmups=(Warmup(spec=specs[0].spec, answered=True, latency_s=1.2, error=""),),
     )
 
@@ -239,6 +242,7 @@ def line(cycle: int, verdict: str = "PROMOTE") -> CycleLine:
         verdict=verdict,
         name="few_shot",
         claim=CLAIM if verdict == "PROMOTE" else "",
+        taken_back="",
         accuracy_before=0.25,
         passes_before=30,
         trials_before=120,

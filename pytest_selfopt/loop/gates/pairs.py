@@ -6,6 +6,7 @@ from collections.abc import Collection
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import counted, format_odds
+from pytest_selfopt.console.verdict_text import describe_ratio
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
@@ -121,6 +122,24 @@ def together(measured: GateInput, limits: Limits) -> GateResult | None:
         limit=limits.together,
         sentence=describe_together(found),
         lasting=UNGROUPED * (found.moving and not runs_differ),
+    )
+
+
+def cost_ratio(measured: GateInput, limits: Limits) -> GateResult | None:
+    """Whether an answer costs at most so many times as much as the baseline's; an unknown cost does not pass."""
+    limit, baseline = limits.cost_ratio, measured.baseline
+    if limit is None or baseline is None:
+        return None
+    before, after = baseline.cost_of_1000_usd, measured.metrics.cost_of_1000_usd
+    value = None
+    if before and after is not None:
+        value = after / before
+    return GateResult(
+        name="cost_ratio",
+        passed=before is not None and after is not None and after <= limit * before,
+        value=value,
+        limit=limit,
+        sentence=f"costs {describe_ratio(before, after)}; max_cost_ratio is {limit:g}",
     )
 
 

@@ -83,10 +83,23 @@ class LoggedRollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoLog:
-    """The changes that are not undone, and the rollbacks that are not taken back, both oldest first."""
+    """All changes, those that are not undone, and the rollbacks that are not taken back, each oldest first."""
 
+    changes: tuple[LoggedChange, ...]
     standing: tuple[LoggedChange, ...]
     rollbacks: tuple[LoggedRollback, ...]
+
+    @property
+    def promotions_taken_back(self) -> dict[tuple[int, str], str]:
+        """When each promotion was rolled back, by its cycle and phase; a confirmation is a promotion, too."""
+        promotions = {change.id: change for change in self.changes if change.kind in ("promote", "confirmed")}
+        moments: dict[tuple[int, str], str] = {}
+        for rollback in self.rollbacks:
+            for undone in rollback.undoes:
+                change = promotions.get(undone)
+                if change is not None:
+                    moments[change.cycle, change.phase] = rollback.timestamp
+        return moments
 
 
 def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
@@ -121,7 +134,7 @@ def _read_undo_log(entries: Iterable[Entry]) -> UndoLog:
         elif "rule_after" in evidence:
             changes.append(_change(entry, evidence))
     standing = tuple(change for change in changes if change.id not in undone)
-    return UndoLog(standing=standing, rollbacks=tuple(rollbacks.values()))
+    return UndoLog(changes=tuple(changes), standing=standing, rollbacks=tuple(rollbacks.values()))
 
 
 def _identified(entries: Iterable[Entry]) -> Iterator[Entry]:

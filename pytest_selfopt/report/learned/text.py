@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.loop.distributions import wilson
@@ -14,10 +15,10 @@ _SHOWN = (50, 20, 10, 5, 3, 1)
 """How many entries of a list are shown: the first number with which the text is short enough."""
 
 
-def learned_text(facts: Facts) -> str:
-    """Return the Markdown of what is known, in at most `MAX_LINES` lines."""
+def learned_text(facts: Facts, now: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the Markdown of what is known, in at most `MAX_LINES` lines; `now` is the spec in force by phase."""
     for shown in _SHOWN:
-        lines = list(_lines(facts, shown))
+        lines = list(_lines(facts, now, shown))
         if len(lines) <= MAX_LINES:
             return _text(lines)
     kept = lines[: MAX_LINES - 2]
@@ -28,7 +29,7 @@ def _text(lines: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(facts: Facts, shown: int) -> Iterator[str]:
+def _lines(facts: Facts, now: Mapping[str, str], shown: int) -> Iterator[str]:
     yield "# What is known by now"
     yield ""
     yield (
@@ -37,14 +38,17 @@ def _lines(facts: Facts, shown: int) -> Iterator[str]:
         "behind a rule."
     )
     for phase in facts.phases:
-        yield from _phase_lines(phase, shown)
+        yield from _phase_lines(phase, now.get(phase.phase, phase.in_force), shown)
 
 
-def _phase_lines(phase: PhaseFacts, shown: int) -> Iterator[str]:
+def _phase_lines(phase: PhaseFacts, now: str, shown: int) -> Iterator[str]:
     yield ""
     yield f"## {phase.phase}"
     yield ""
     yield f"Left in force by its last cycle: `{phase.in_force}`{_rightness(phase, phase.in_force)}"
+    if now != phase.in_force:
+        yield ""
+        yield f"In force when this was written: `{now or 'nothing'}`{_rightness(phase, now)}"
     best = _best(phase)
     if best and best != phase.in_force:
         yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.ledger.comparisons import Comparison
@@ -13,12 +13,16 @@ from pytest_selfopt.report.learned.text import learned_text
 from pytest_selfopt.specs.spec import difference, parse_spec
 
 
-def learned_file(ledger: Ledger, taken_back: Iterable[TakenBack]) -> str | None:
-    """Return the new content of the file; None if no cycle was decided yet."""
+def learned_file(ledger: Ledger, taken_back: Iterable[TakenBack], now_in_force: Callable[[str], str]) -> str | None:
+    """Return the new content of the file; None if no cycle was decided yet.
+
+    `now_in_force` returns the spec in force for a phase, empty if there is none.
+    """
     facts = read_facts(ledger, taken_back)
     if not facts.phases:
         return None
-    return learned_text(facts)
+    now = {phase.phase: now_in_force(phase.phase) for phase in facts.phases}
+    return learned_text(facts, now)
 
 
 def read_facts(ledger: Ledger, taken_back: Iterable[TakenBack]) -> Facts:

@@ -33,7 +33,7 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
         watch = f"monitored in {counted(plan.least_passes, 'pass')}"
-        lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
+        lines.append(f"  plateau: {plan.plateau}; {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)
     return lines

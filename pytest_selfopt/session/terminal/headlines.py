@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_selfopt.console.quantities import counted, format_odds
-from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
+from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict, is_too_expensive
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gate import CandidateJudgement
+from pytest_selfopt.loop.gate import CandidateJudgement, failed_names
 from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.session.terminal.writer import StyledText
 from pytest_selfopt.specs.spec import parse_spec, short_difference
@@ -63,6 +63,7 @@ def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
             fixed=judgement.tally.wins,
             broken=judgement.tally.losses,
             claim=judgement.claim,
+            too_expensive=is_too_expensive(failed_names(judgement.gates)),
         )
         candidates.append(candidate)
     before = _answers(conclusion, conclusion.baseline.id)
@@ -77,7 +78,12 @@ def _answers(conclusion: Conclusion, spec: str) -> Answers | None:
     metrics = conclusion.metrics.get(spec)
     if metrics is None:
         return None
-    return Answers(right=metrics.passes, given=metrics.answers, missing=metrics.errors)
+    return Answers(
+        right=metrics.passes,
+        given=metrics.answers,
+        missing=metrics.errors,
+        cost_of_1000_usd=metrics.cost_of_1000_usd,
+    )
 
 
 def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:

@@ -143,7 +143,7 @@ def report_lines(result: CycleResult, report: Path | None) -> list[str]:
 
 def _next(plan: PhasePlan) -> str:
     if not plan.candidates:
-        return "plateau, nothing untried is left around the configuration in force"
+        return f"plateau, {plan.plateau}"
     changes: list[str] = []
     for candidate in plan.candidates:
         change = short_difference(plan.baseline, candidate.spec)

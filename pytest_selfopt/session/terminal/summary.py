@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.console.verdict_text import describe_not_chosen
 from pytest_selfopt.loop.build_gate import status_of
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
@@ -156,14 +157,25 @@ def _has_better(conclusion: Conclusion) -> bool:
 
 
 def _judged(conclusion: Conclusion, judgement: CandidateJudgement, *, loud: bool) -> Iterator[StyledText]:
-    name = change_of(conclusion, judgement)
     verdict = judgement.verdict
-    line = f"{verdict} {name}: {judgement.grounds}"
-    yield StyledText(line, COLOURS[verdict])
+    line = f"{verdict} {change_of(conclusion, judgement)}: {judgement.grounds}"
+    if verdict is Verdict.PROMOTE and judgement is not conclusion.pick.winner:
+        yield StyledText(_not_chosen(conclusion, judgement))
+    else:
+        yield StyledText(line, COLOURS[verdict])
     if not loud:
         return
     for gate in judgement.gates:
         yield StyledText(f"  {_mark(gate)} {gate.name}: {gate.sentence}")
+
+
+def _not_chosen(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
+    """Describe a candidate that passed without winning: first how the winner did beside it."""
+    beside = conclusion.beside_winner(judgement.spec)
+    line = f"{change_of(conclusion, judgement)} {describe_not_chosen(beside)}"
+    if beside is None:
+        line += f"; {judgement.grounds}"
+    return line
 
 
 def _mark(gate: GateResult) -> str:
