@@ -330,6 +330,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--selfopt-state-dir": {
         "metavar": "DIR",
-        "help": "Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",
+        "help": "Where ledger, history and logs are kept, relative to the folder of the settings (default: .selfopt).",
     },
 }

@@ -10,15 +10,26 @@ from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.routing.history import LEDGER
-
-CONFIG_FILE = "selfopt.toml"
+from pytest_selfopt.settings_lookup import (
+    CONFIG_FILE,
+    PYPROJECT,
+    ROUTING_FILE,
+    STATE_DIR,
+    pyproject_settings,
+    settings_file,
+    shown_path,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFiles:
-    """The paths of what a project has recorded, whether the files exist or not."""
+    """The paths of what a project has recorded, whether the files exist or not.
 
-    rootdir: Path
+    `folder` is that of its settings, `settings_path` their file (None: the project has none).
+    """
+
+    folder: Path
+    settings_path: Path | None
     state_dir: Path
     routing_path: Path
 
@@ -28,48 +39,53 @@ class ProjectFiles:
         return self.state_dir / LEDGER
 
 
-def load_project_files(rootdir: Path, state_dir: str | None) -> ProjectFiles:
+def load_project_files(folder: Path, state_dir: str | None) -> ProjectFiles:
     """Locate the files of a project without reading its other settings, for commands that only show what is recorded.
 
     Raises:
         SettingsError: when the settings cannot be read.
     """
-    return locate_project_files(read_settings_table(rootdir), rootdir, state_dir)
+    return locate_project_files(read_settings_table(folder), folder, state_dir)
 
 
-def locate_project_files(table: Table, rootdir: Path, state_dir: str | None) -> ProjectFiles:
+def locate_project_files(table: Table, folder: Path, state_dir: str | None) -> ProjectFiles:
     """Return the paths by the settings; `state_dir` is the one of the command line."""
-    configured = table.text("state_dir", ".selfopt") or ".selfopt"
-    routing = table.text("routing", "routing_config.json") or "routing_config.json"
+    configured = table.text("state_dir", STATE_DIR) or STATE_DIR
+    routing = table.text("routing", ROUTING_FILE) or ROUTING_FILE
     return ProjectFiles(
-        rootdir=rootdir,
-        state_dir=rootdir / (state_dir or configured),
-        routing_path=rootdir / routing,
+        folder=folder,
+        settings_path=settings_file(folder),
+        state_dir=folder / (state_dir or configured),
+        routing_path=folder / routing,
     )
 
 
-def read_settings_table(rootdir: Path) -> Table:
+def read_settings_table(folder: Path) -> Table:
     """Read `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; empty without both.
 
     Raises:
         SettingsError: when a file cannot be read, or settings are in both.
     """
-    values, place = _settings_of(rootdir)
+    values, place = _settings_of(folder)
     # From here on nothing is written that has the value of one of these variables.
     KNOWN.watch(*_secrets_in(values))
     return Table(values, place)
 
 
-def _settings_of(rootdir: Path) -> tuple[object, str]:
+def _settings_of(folder: Path) -> tuple[object, str]:
     """Return the settings of a project and their place."""
-    own, project = rootdir / CONFIG_FILE, rootdir / "pyproject.toml"
-    tool = _document(project).get("tool", {})
-    in_project = tool.get("selfopt") if isinstance(tool, dict) else None
+    own, project = folder / CONFIG_FILE, folder / PYPROJECT
+    in_project = pyproject_settings(_document(project))
+    place = f"{_shown(project)} [tool.selfopt]"
     if not own.exists():
-        return {} if in_project is None else in_project, "pyproject.toml [tool.selfopt]"
+        return {} if in_project is None else in_project, place
     if in_project is not None:
-        raise SettingsError(f"settings are in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
-    return _document(own), CONFIG_FILE
+        raise SettingsError(f"settings are in both {_shown(own)} and {place}; keep one of them")
+    return _document(own), _shown(own)
+
+
+def _shown(path: Path) -> str:
+    return shown_path(path, Path.cwd())
 
 
 def _secrets_in(settings: object) -> tuple[list[str], list[str]]:
@@ -91,37 +107,12 @@ def _secrets_in(settings: object) -> tuple[list[str], list[str]]:
     return variables, names
 
 
-def has_settings(folder: Path) -> bool:
-    """Whether a folder has settings, readable or not."""
-    if (folder / CONFIG_FILE).exists():
-        return True
-    try:
-        tool = _document(folder / "pyproject.toml").get("tool")
-    except SettingsError:
-        return False
-    return isinstance(tool, dict) and "selfopt" in tool
-
-
-def overlooked_files(rootdir: Path) -> list[Path]:
-    """Return the settings and the state of the first folder above the rootdir that has any, within its repository."""
-    for inner, folder in zip((rootdir, *rootdir.parents), rootdir.parents, strict=False):
-        if (inner / ".git").exists():
-            break
-        names = [CONFIG_FILE, ".selfopt", "routing_config.json"]
-        if has_settings(folder) and not (folder / CONFIG_FILE).exists():
-            names[0] = "pyproject.toml"
-        found = [folder / name for name in names if (folder / name).exists()]
-        if found:
-            return found
-    return []
-
-
 def _document(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as problem:
-        raise SettingsError(f"cannot read {path.name}: {problem}") from None
+        raise SettingsError(f"cannot read {_shown(path)}: {problem}") from None
     except RecursionError:
-        raise SettingsError(f"cannot read {path.name}: its arrays or tables are nested too deeply") from None
+        raise SettingsError(f"cannot read {_shown(path)}: its arrays or tables are nested too deeply") from None

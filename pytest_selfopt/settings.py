@@ -114,6 +114,8 @@ class Settings(ProjectFiles):
     """The runner that makes calls: "local" (this process), an engine, or the project's own runner."""
     nats: NatsConfig
     temporal: TemporalConfig
+    unused_settings: tuple[Path, ...] = ()
+    """The settings that are found from elsewhere, such as the working directory, and are not used."""
 
     def phase(self, name: str) -> PhaseSettings:
         """Return the settings of a phase; an unconfigured one starts from the default model's native API."""
@@ -218,26 +220,26 @@ class Overrides:
     reports: bool = True
 
 
-def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
+def load_settings(folder: Path, mode: Mode, overrides: Overrides) -> Settings:
     """Read the settings in `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; command-line options override them.
 
     Raises:
         SettingsError: naming file, table, key and value.
     """
-    table = read_settings_table(rootdir)
-    settings = _read(table, rootdir, mode, overrides)
+    table = read_settings_table(folder)
+    settings = _read(table, folder, mode, overrides)
     table.finish()
     return settings
 
 
-def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
+def _read(table: Table, folder: Path, mode: Mode, overrides: Overrides) -> Settings:
     limits = read_limits(table.table("gates"), _usual_limits(table, overrides))
     bars = read_bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
-    prices = _prices(table, rootdir)
+    prices = _prices(table, folder)
     models = {name: prices.priced(model) for name, model in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
-    files = locate_project_files(table, rootdir, overrides.state_dir)
+    files = locate_project_files(table, folder, overrides.state_dir)
     runner = table.text("runner", "local") or "local"
     candidates = table.integer("candidates", 3, least=1, most=50)
     spending = read_spending(table.table("budget"))
@@ -245,7 +247,8 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
     switches, at_once = _actions(table.table("actions"), overrides)
     return Settings(
         mode=mode,
-        rootdir=rootdir,
+        folder=folder,
+        settings_path=files.settings_path,
         state_dir=files.state_dir,
         routing_path=files.routing_path,
         place=table.place,
@@ -288,12 +291,12 @@ def _usual_limits(table: Table, overrides: Overrides) -> Limits:
     )
 
 
-def _prices(table: Table, rootdir: Path) -> PriceFile:
+def _prices(table: Table, folder: Path) -> PriceFile:
     name = table.text("prices")
     if name is None:
         return NO_PRICES
     try:
-        return read_prices((rootdir / name).read_text(encoding="utf-8-sig"), name)
+        return read_prices((folder / name).read_text(encoding="utf-8-sig"), name)
     except (OSError, ValueError) as problem:
         table.refuse("prices", f"cannot read {name!r}: {problem}")
 

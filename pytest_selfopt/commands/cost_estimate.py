@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.runs <= MAX_RUNS:
         raise SettingsError(f"--runs {args.runs}: must be 1 to {MAX_RUNS:,}")
     topology = parse_pattern(args.pattern)
-    settings = load_project(args)
+    settings = load_project(args, args.suite)
     tier = settings.tier_name(args.tier)
     add_suite_folders(args.suite)
     suites: tuple[Suite, ...] = ()

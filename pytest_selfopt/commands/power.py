@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.planning.power import known_of, power_report
 
     require_at_least_1("--candidates", args.candidates)
-    settings = load_project(args)
+    settings = load_project(args, args.suite)
     add_suite_folders(args.suite)
     limits = settings.phase(args.phase).limits
     lines = power_report(

@@ -22,8 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path("routing_config.json"),
-        help="the routing configuration (default: routing_config.json)",
+        help="the routing configuration (default: that of the project that the current folder is in)",
     )
     parser.add_argument(
         "--json",
@@ -37,8 +36,14 @@ def run(args: argparse.Namespace) -> int:
     """Print the route, and why it is this one; also by what can be read of a file that cannot be used as a whole."""
     from pytest_selfopt.routing.config import readable_config
     from pytest_selfopt.routing.explain_route import explain_route, route_to_json
+    from pytest_selfopt.settings_lookup import routing_file
 
-    routing = readable_config(args.config)
+    path, note = args.config, ""
+    if path is None:
+        path, note = routing_file()
+    if note:
+        write_note(f"selfopt: {note}")
+    routing = readable_config(path)
     route = routing.apply_routing(args.model, args.phase)
     if args.json:
         write_json(route_to_json(route))

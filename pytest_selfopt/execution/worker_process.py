@@ -23,7 +23,7 @@ from pytest_selfopt.suggest import did_you_mean
 
 def run_worker(
     engine: str,
-    rootdir: Path,
+    folder: Path,
     *,
     target: str | None,
     models: str | None,
@@ -32,13 +32,14 @@ def run_worker(
 ) -> None:
     """Take calls from an engine ("nats" or "temporal") and make them, until the process is terminated.
 
+    `folder` is that of the project's settings.
     `target` is the server's address (None: as configured), `models` names providers or their models, separated by
     commas (None: all that can be asked from here).
 
     Raises:
         SelfoptError: if something is configured wrongly, or there is no server.
     """
-    settings = load_settings(rootdir, Mode.PLAIN, Overrides())
+    settings = load_settings(folder, Mode.PLAIN, Overrides())
     providers = _providers(settings, models)
     room = make_room(
         [model for model in settings.models.values() if model.provider.name in providers], concurrency * len(providers)

@@ -217,7 +217,7 @@ def _report(
     return Report(
         version=VERSION,
         kind=kind,
-        project=stored.settings.rootdir.name,
+        project=stored.settings.folder.name,
         product=f"pytest-selfopt {metadata.version('pytest-selfopt')}",
         generated=now,
         cycle=cycle,

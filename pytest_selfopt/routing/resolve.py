@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from pytest_selfopt.routing.readable import read_bytes
 from pytest_selfopt.routing.regular_file import read_regular
 from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.settings_lookup import routing_file
 
 Index: TypeAlias = Mapping[tuple[str, str], Rule]
 
@@ -108,13 +109,23 @@ _turn = threading.Lock()
 _read: dict[str, tuple[tuple[int, int, int], Index, str]] = {}
 
 
-def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None) -> Route:
+def resolve(model: str, phase: str, *, path: str | Path | None = None, default: str | None = None) -> Route:
     """Return the route for a model in a phase by the configuration at `path`.
+
+    Without a path it is that of the project: the settings nearest upwards from the working directory lead to it, as in
+    sessions of pytest. An application that runs elsewhere names it.
+
 
     Never raises because of the file. The readable rules of a broken one hold. If the file is missing, or broken without
     a readable rule on the model, `default` (or the requested model) is in effect; of a dead end, only `default` is.
     `because` says why, and what is wrong with the file. It is read again only after a change.
     """
+    if path is None:
+        path, note = routing_file()
+        found = resolve(model, phase, path=path, default=default)
+        if not note:
+            return found
+        return replace(found, because=(*found.because, note))
     try:
         index, problem = _index(str(path))
     except FileNotFoundError:

@@ -19,9 +19,9 @@ from pytest_selfopt.session.neighbours.async_tests import refuse_async
 from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials, refuse_too_many
 from pytest_selfopt.session.neighbours.refused_plugins import refuse_plugins
 from pytest_selfopt.session.neighbours.reply_fixtures import refuse_wide_fixtures
-from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
 from pytest_selfopt.session.options import mode_of, terminal_of
+from pytest_selfopt.session.project import SessionProject
 from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
 from pytest_selfopt.session.tag_selection import deselect_by_tags
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
@@ -39,8 +39,11 @@ _MANY_TRIALS = 200_000
 class BenchmarkCollector:
     """The collector that gives marked tests their items, and keeps their problems until all is collected."""
 
-    def __init__(self, plan: SessionPlan) -> None:
+    def __init__(self, plan: SessionPlan, project: SessionProject) -> None:
         self._plan = plan
+        self._project = project
+        self._of_other_projects: dict[str, str] = {}
+        """Why tests cannot be asked in this session, by node id; they have no trials."""
         self.problems: list[str] = []
         self._all_planned = True
         """Whether each marked test has its trials."""
@@ -53,8 +56,10 @@ class BenchmarkCollector:
         try:
             _refuse_use(metafunc, test)
             name, phase = _marker_arguments(marker, test)
-            suite = metafunc.definition.path.parent / name
-            trials = self._plan.add(test, suite, phase)
+            folder = metafunc.definition.path.parent
+            trials: list[PlannedTrial] = []
+            if self._claim(test, folder):
+                trials = self._plan.add(test, folder / name, phase)
             _check_number_of_items(metafunc, len(trials))
         except SelfoptError as problem:
             if str(problem) not in self.problems:
@@ -62,6 +67,14 @@ class BenchmarkCollector:
             self._all_planned = False
             trials = []
         _give_items(metafunc, trials)
+
+    def _claim(self, test: str, folder: Path) -> bool:
+        """Whether a test is of the session's project; whether it is asked at all is not known yet."""
+        problem = self._project.claim(test, folder)
+        if problem:
+            self._of_other_projects[test] = problem
+            self._all_planned = False
+        return not problem
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item its planned trial."""
@@ -100,6 +113,7 @@ class BenchmarkCollector:
 
         A plain session is a test like any other: there, items of a trial get the same reply.
         """
+        self.problems += self._selected_of_other_projects(items)
         self.skipped, problems = leave_out_skipped(config, items)
         if mode_of(config) is not Mode.PLAIN:
             self.problems += problems
@@ -107,13 +121,20 @@ class BenchmarkCollector:
             self.problems += refuse_async(items)
             self.problems += refuse_wide_fixtures(items)
 
-    def refuse_problems(self, config: pytest.Config) -> None:
+    def _selected_of_other_projects(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Return why selected tests cannot be asked in this session."""
+        if not self._of_other_projects:
+            return []
+        selected = {_test_of(item) for item in items}
+        return [problem for test, problem in self._of_other_projects.items() if test in selected]
+
+    def refuse_problems(self) -> None:
         """End the session with all problems found during collection.
 
         Raises:
             pytest.UsageError: if there were any.
         """
-        refuse(config, self.problems)
+        refuse(self.problems, self._project.unused_note)
 
     def refuse_plugins(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         """Note a problem if a plugin would run a benchmark item more than once, or where it gets no reply."""
@@ -124,14 +145,14 @@ class BenchmarkCollector:
             self.problems.append(problem)
 
 
-def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
-    """End the session if there are problems, and say if its rootdir may be the reason.
+def refuse(problems: Sequence[str], note: str) -> None:
+    """End the session if there are problems, with a note on the choice of its settings, which may be the reason.
 
     Raises:
         pytest.UsageError: if there are any.
     """
     if problems:
-        lines = [*problems, rootdir_note(config)]
+        lines = [*problems, note]
         raise pytest.UsageError(harmless("\n".join(filter(None, lines))))
 
 
@@ -144,6 +165,13 @@ def _planned_for(item: pytest.Item) -> PlannedTrial | None:
     if isinstance(planned, PlannedTrial):
         return planned
     return None
+
+
+def _test_of(item: pytest.Item) -> str:
+    """Return the node id of an item's test, which is without parameters."""
+    name = getattr(item, "originalname", item.name)
+    parent = item.parent
+    return f"{parent.nodeid}::{name}" if parent is not None else name
 
 
 def arrange(items: list[pytest.Item], seed: int) -> None:

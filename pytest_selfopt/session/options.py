@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_selfopt.execution.dispatcher import Lookahead
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+from pytest_selfopt.settings_lookup import ProjectChoice
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -53,8 +55,8 @@ def lookahead_of(config: pytest.Config) -> Lookahead:
     return Lookahead.AHEAD
 
 
-def settings_of(config: pytest.Config) -> Settings:
-    """Load and check the settings of a session.
+def settings_of(config: pytest.Config, project: ProjectChoice) -> Settings:
+    """Load and check the settings of a session in a project.
 
     Raises:
         SettingsError: if something is configured wrongly.
@@ -80,4 +82,5 @@ def settings_of(config: pytest.Config) -> Settings:
         runner=option("selfopt_runner"),
         reports=not option("selfopt_no_report"),
     )
-    return load_settings(config.rootpath, mode_of(config), overrides)
+    settings = load_settings(project.folder, mode_of(config), overrides)
+    return replace(settings, unused_settings=project.unused)

@@ -18,6 +18,7 @@ from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.subsessions import run_proof
 from pytest_selfopt.session.tag_selection import tags_as_marks
+from pytest_selfopt.session.terminal.messages import files_line
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Settings
@@ -31,7 +32,7 @@ class SelfoptSession:
         self._config = config
         self._cycle = SessionCycle(config)
         self._plan = self._cycle.session_plan
-        self._collector = BenchmarkCollector(self._plan)
+        self._collector = BenchmarkCollector(self._plan, self._cycle.project)
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
         undisturbed.interrupt_when_ended()
@@ -110,7 +111,7 @@ class SelfoptSession:
         self._collector.stash_planned(items)
         self._collector.refuse_plugins(self._config, items)
         self._collector.deselect_tags(session, items)
-        self._collector.refuse_problems(self._config)
+        self._collector.refuse_problems()
         if self._config.option.selfopt_prove:
             plans = self._plan.plans.items()
             idle = [phase for phase, plan in plans if not plan.trial]
@@ -120,7 +121,7 @@ class SelfoptSession:
         with tags_as_marks(self._config, items):
             yield
         self._collector.settle(self._config, items)
-        self._collector.refuse_problems(self._config)
+        self._collector.refuse_problems()
         self._plan.leave_out(self._collector.skipped)
         if not any(PLANNED in item.stash for item in items):
             self._verdict.nothing_asked = self._collector.skipped
@@ -156,4 +157,4 @@ class SelfoptSession:
         terminal = terminal_of(self._config)
         if terminal is not None:
             writer = TerminalWriter(terminal)
-            writer.write_lines(map(StyledText, lines))
+            writer.write_lines(map(StyledText, [files_line(self.settings), *lines]))

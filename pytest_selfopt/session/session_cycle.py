@@ -15,8 +15,9 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.extensions import plan_cycle
-from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.options import command_of, lookahead_of, settings_of, terminal_of
+from pytest_selfopt.session.project import SessionProject
+from pytest_selfopt.session.subsessions import note_history
 from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.variants import Variant
@@ -30,6 +31,8 @@ class SessionCycle:
         self._planned: PlannedCycle | None = None
         self.session_plan = SessionPlan(self._plan_phase, self._variant)
         """The plan so far."""
+        self.project = SessionProject(config)
+        """The project of the session, claimed by its first benchmark."""
         self.started: RunningCycle | None = None
         """The cycle whose calls are being made; None before they begin."""
 
@@ -40,7 +43,7 @@ class SessionCycle:
         Raises:
             SettingsError: on first use, when something is configured wrongly.
         """
-        return settings_of(self._config)
+        return settings_of(self._config, self.project.choice)
 
     @property
     def planned(self) -> PlannedCycle:
@@ -80,7 +83,7 @@ class SessionCycle:
             SelfoptError: if calls cannot be made.
         """
         reporter = ProgressReporter(terminal_of(self._config))
-        note = rootdir_note(self._config)
+        note = self.project.unused_note
         if note:
             reporter.warn(note)
         request = StartRequest(
@@ -90,6 +93,7 @@ class SessionCycle:
             lookahead=lookahead_of(self._config),
             observer=reporter,
         )
+        note_history(self.settings.state_dir)
         self.started = self.planned.start(request)
         # Only now, so that an interruption finds the cycle of all calls that were made.
         self.started.begin_calls()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,18 +18,21 @@ import pytest
 
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
+<<<<<<< HEAD
 from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.console.verdict_text import describe_plateau
+=======
+>>>>>>> h-settings
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.ledger.steps import settle_before_reading
 from pytest_selfopt.routing.history import HISTORY, read_history
-from pytest_selfopt.settings import Mode, Overrides, load_settings
 
 CHILD = "PYTEST_SELFOPT_CYCLE_OF"
 """The environment variable of a subsession, which keeps options in addopts from starting more of them."""
+NOTE = "PYTEST_SELFOPT_CYCLE_NOTE"
+"""The environment variable with the file in which a subsession notes where its history is; empty for none."""
 CONTINUABLE = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
 """The statuses after which another cycle makes sense: it may improve what failed a gate or is undecided."""
 
@@ -49,19 +54,8 @@ def is_followed(which: str) -> bool:
 
 def begin_cycles(config: pytest.Config, count: int) -> int:
     """Run the cycles that the command line asks for; return the status of the last one."""
-    state_dir = config.getoption("selfopt_state_dir")
-    try:
-        settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
-        # Before the history is read, to which an interrupted write may have added.
-        notes = settle_before_reading(settings.state_dir, settings.routing_path)
-    except SelfoptError as problem:
-        raise pytest.UsageError(harmless(str(problem))) from None
     given = list(map(str, config.invocation_params.args))
-    arguments = without_cycles(given)
-    write = make_writer(config)
-    for note in notes:
-        write(f"selfopt: {note}")
-    return run_cycles(count, arguments, settings.state_dir, write)
+    return run_cycles(count, without_cycles(given), make_writer(config))
 
 
 def make_writer(config: pytest.Config) -> Callable[[str], None]:
@@ -82,7 +76,7 @@ def make_writer(config: pytest.Config) -> Callable[[str], None]:
     return write
 
 
-def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, write: Callable[[str], None]) -> int:
+def run_cycles(count: int, arguments: Sequence[str], write: Callable[[str], None]) -> int:
     """Run up to `count` cycles, each in a subsession with these arguments; return the status of the last one.
 
     A cycle is a whole session, because what is collected in it follows from what the one before decided.
@@ -90,9 +84,9 @@ def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, write: Cal
     status = 0
     for number in range(1, count + 1):
         write(f"selfopt: cycle {number} of {count}")
-        before = len(_history(state_dir))
-        status = run_session(arguments, f"{number}/{count}")
-        entries = _history(state_dir)[before:]
+        with tempfile.NamedTemporaryFile(prefix="selfopt-") as note:
+            status = run_session(arguments, f"{number}/{count}", note.name)
+            entries = _new_entries(note.read())
         why = _why_stopped(status, entries)
         if why and number < count:
             write(f"selfopt: stopped after {number} of {count} cycles: {why}")
@@ -114,12 +108,15 @@ def without_cycles(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def run_session(arguments: Sequence[str], which: str) -> int:
-    """Run a subsession with these arguments and `which` in its environment; return its status."""
+def run_session(arguments: Sequence[str], which: str, note: str = "") -> int:
+    """Run a subsession with these arguments and `which` in its environment; return its status.
+
+    A session that makes a cycle writes into the file `note` where its history is; see `note_history`.
+    """
     # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second signal would
     # interrupt it while it writes its results.
     command = [sys.executable, "-m", "pytest", *arguments]
-    environment = {**os.environ, CHILD: which}
+    environment = {**os.environ, CHILD: which, NOTE: note}
     with _passing_on_signals() as passing:
         process = subprocess.Popen(command, env=environment, process_group=0)
         passing.begin(process)
@@ -173,6 +170,24 @@ def _passing_on_signals() -> Iterator[_SignalRelay]:
         handler = before[came]
         if callable(handler) and handler is not signal.default_int_handler:
             handler(came, None)
+
+
+def note_history(state_dir: Path) -> None:
+    """Note for the parent of a subsession where the history is, and how long, before its cycle adds to it.
+
+    Only the subsession knows it, because where settings are looked for depends on the benchmarks that it collects.
+    """
+    note = os.environ.get(NOTE)
+    if note:
+        Path(note).write_text(json.dumps([str(state_dir), len(_history(state_dir))]), encoding="utf-8")
+
+
+def _new_entries(note: bytes) -> list[dict[str, Any]]:
+    """Return the entries that a subsession has added to its history; `note` is what it has noted."""
+    if not note:
+        return []
+    state_dir, before = json.loads(note)
+    return _history(Path(state_dir))[before:]
 
 
 def _history(state_dir: Path) -> list[dict[str, Any]]:

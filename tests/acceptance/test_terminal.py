@@ -86,8 +86,9 @@ def test_the_verdict_comes_first_the_report_last(project: Make) -> None:
     made = slow(project)
     lines = made.run("--selfopt-cycle").outlines
     title = next(index for index, line in enumerate(lines) if "= selfopt cycle 1 =" in line)
-    assert lines[title + 1 : title + 3] == RESULT
-    first = [line for line in lines[title + 3 : title + 8] if not line.startswith("    ")]
+    assert lines[title + 1] == "settings: pyproject.toml; state: .selfopt; routing: routing_config.json"
+    assert lines[title + 2 : title + 4] == RESULT
+    first = [line for line in lines[title + 4 : title + 9] if not line.startswith("    ")]
     assert [line.split(":")[0].strip() for line in first[:3]] == ["why", "in force now", "to take it back"]
     assert first[0].startswith("  why: schema fixed 27 answers, broke 0 in 3 passes; odds 10^6:1 against luck,")
     assert re.match(r"144 calls in [0-9.:]+ (s|min), cost ", first[3])

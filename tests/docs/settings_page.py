@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,7 +43,8 @@ def settings_page() -> Iterator[str]:
     yield from (
         "Names in capitals are your own; the built-in providers [have their own defaults](../how-to/models.md). ",
         "Where no default stands, there is none, or it depends on other keys. ",
-        "[Configuration](configuration.md) shows the keys at work.",
+        "[Configuration](configuration.md) shows the keys at work, ",
+        "and [where settings are looked for](configuration.md#where-settings-are-looked-for).",
         "",
     )
     for place, rows in sorted(read_keys().items(), key=lambda one: one[0] != "[tool.selfopt]"):
@@ -56,9 +58,9 @@ def read_keys() -> Found:
     """The rows of each table: key, what it may be, default."""
     found: Found = {}
     kinds: dict[str, Any] = {name: _noting(found, getattr(Table, name), kind) for name, kind in _KINDS.items()}
-    with mock.patch.multiple(Table, **kinds), tempfile.TemporaryDirectory() as folder:
-        Path(folder, "selfopt.toml").write_text(NAMED)
-        load_settings(Path(folder), Mode.CYCLE, Overrides())
+    with mock.patch.multiple(Table, **kinds), tempfile.TemporaryDirectory() as folder, chdir(folder):
+        Path("selfopt.toml").write_text(NAMED)
+        load_settings(Path.cwd(), Mode.CYCLE, Overrides())
     return found
 
 

@@ -234,7 +234,7 @@ def test_resolving_imports_the_standard_library_only() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     routing = ("", ".readable", ".regular_file", ".resolve", ".rule")
-    names = ("bounded_text", *(f"routing{name}" for name in routing), "strict_json")
+    names = ("bounded_text", *(f"routing{name}" for name in routing), "settings_lookup", "strict_json")
     assert ran.stdout.splitlines() == ["[]", str([f"pytest_selfopt.{name}" for name in names])]
 
 

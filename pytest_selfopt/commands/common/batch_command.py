@@ -15,7 +15,7 @@ from pytest_selfopt.commands.common.project import (
     add_project_options,
     add_suite_folders,
     given_state_dir,
-    open_rootdir,
+    open_project,
 )
 from pytest_selfopt.errors import SettingsError
 
@@ -97,12 +97,16 @@ def load_batch_project(args: argparse.Namespace) -> Settings:
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
     _check_numbers(args)
-    rootdir = open_rootdir(args)
     if not args.suite or not all(path.exists() for path in args.suite):
         # Suites are found by reading them, and they may name modules beside them.
-        likely = likely_suites(rootdir)
+        folder = open_project(args)
+        likely = likely_suites(folder)
         add_suite_folders(likely)
-        args.suite = choose_suites(args.suite, likely, rootdir)
+        near = [path for path in likely if path.is_relative_to(Path.cwd())]
+        if near and not args.suite:
+            likely = near
+        args.suite = choose_suites(args.suite, likely, folder)
+    folder = open_project(args, args.suite)
     add_suite_folders(args.suite)
     overrides = Overrides(
         state_dir=given_state_dir(args),
@@ -110,7 +114,7 @@ def load_batch_project(args: argparse.Namespace) -> Settings:
         max_calls=args.max_calls,
         max_cost_usd=args.max_cost,
     )
-    return load_settings(rootdir, Mode.CYCLE, overrides)
+    return load_settings(folder, Mode.CYCLE, overrides)
 
 
 def _check_numbers(args: argparse.Namespace) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common.printing import write_note
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.settings_lookup import ProjectChoice, choose_project, shown_path
 
 if TYPE_CHECKING:
     from pytest_selfopt.project_files import ProjectFiles
@@ -21,7 +23,7 @@ def add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         type=Path,
-        help="the folder of the ledger (default: as configured)",
+        help="the folder of the ledger, relative to the current folder (default: as configured)",
     )
 
 
@@ -30,23 +32,23 @@ def add_rootdir_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rootdir",
         type=Path,
-        default=Path(),
-        help="the folder of selfopt.toml or pyproject.toml (default: the current one)",
+        help="where settings are looked for, upwards (default: from the suites, if any are named, and from the "
+        "current folder)",
     )
 
 
-def load_project(args: argparse.Namespace) -> Settings:
-    """The settings of the project, whose state is whole from then on.
+def load_project(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Settings:
+    """The settings of the project, whose state is whole from then on; suites that are named may decide which it is.
 
     Raises:
-        SettingsError: when they cannot be read.
+        SettingsError: when they cannot be read, or the suites are of several projects.
         StateError: when a write was interrupted and cannot be undone.
     """
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
-    rootdir = open_rootdir(args)
+    folder = open_project(args, suites)
     overrides = Overrides(state_dir=given_state_dir(args))
-    settings = load_settings(rootdir, Mode.PLAIN, overrides)
+    settings = load_settings(folder, Mode.PLAIN, overrides)
     _settle(settings)
     return settings
 
@@ -60,7 +62,7 @@ def load_files(args: argparse.Namespace) -> ProjectFiles:
     """
     from pytest_selfopt.project_files import load_project_files
 
-    files = load_project_files(args.rootdir.resolve(), given_state_dir(args))
+    files = load_project_files(project_folder(args), given_state_dir(args))
     _settle(files)
     return files
 
@@ -96,18 +98,54 @@ def warn_of_changed_log(files: ProjectFiles) -> None:
         write_note(f"selfopt: {verification.sentence}; what is shown of its decisions may be wrong")
 
 
-def open_rootdir(args: argparse.Namespace) -> Path:
-    """The folder of the project; what lies there can be imported from then on."""
-    rootdir: Path = args.rootdir
-    add_import_folders([rootdir])
-    return rootdir.resolve()
+def open_project(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Path:
+    """The folder of the project; what lies there, or where the command begins, can be imported from then on.
+
+    Raises:
+        SettingsError: when the suites are of several projects.
+    """
+    folder = project_folder(args, suites)
+    add_import_folders([args.rootdir or Path(), folder])
+    return folder
+
+
+def project_folder(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Path:
+    """The folder of the project: its settings are nearest upwards from `--rootdir`, the suites or the current folder.
+
+    Raises:
+        SettingsError: when the suites are of several projects.
+    """
+    cwd = Path.cwd()
+    starts = [[folder, cwd] for folder in _folders_of(suites)] or [[cwd]]
+    if args.rootdir is not None:
+        starts = [[args.rootdir]]
+    choices: dict[Path, ProjectChoice] = {}
+    for group in starts:
+        choice = choose_project(group, default=group[-1])
+        choices[choice.folder.resolve()] = choice
+    if len(choices) > 1:
+        places = ", ".join(shown_path(choice.found or choice.folder, cwd) for choice in choices.values())
+        raise SettingsError(
+            f"the suites are of several projects, by {places}; name those of one of them, or the folder whose settings "
+            "hold for all by --rootdir"
+        )
+    _note_unused(choice, cwd)
+    return choice.folder.resolve()
+
+
+def _note_unused(choice: ProjectChoice, cwd: Path) -> None:
+    """Say which settings of the current folder are not used, because those of the suites are nearer to them."""
+    if choice.unused and choice.found is not None:
+        unused = ", ".join(shown_path(path, cwd) for path in choice.unused)
+        used = shown_path(choice.found, cwd)
+        write_note(f"selfopt: {used} holds, because it is nearest to the suites; not used: {unused}")
 
 
 def given_state_dir(args: argparse.Namespace) -> str | None:
-    """The value of `--state-dir`; None when it was not given."""
+    """The value of `--state-dir`, which is relative to the current folder; None when it was not given."""
     if args.state_dir is None:
         return None
-    return str(args.state_dir)
+    return str(Path.cwd() / args.state_dir)
 
 
 def add_import_folders(folders: Iterable[Path]) -> None:
@@ -118,10 +156,14 @@ def add_import_folders(folders: Iterable[Path]) -> None:
 
 def add_suite_folders(suites: Iterable[Path]) -> None:
     """Let modules beside suites be imported: in a folder itself, or in the folder of a file."""
+    add_import_folders(_folders_of(suites))
+
+
+def _folders_of(suites: Iterable[Path]) -> list[Path]:
     folders: list[Path] = []
     for path in suites:
         folder = path.parent
         if path.is_dir():
             folder = path
         folders.append(folder)
-    add_import_folders(folders)
+    return folders

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the logs, and name each as soon as it is written."""
     from pytest_selfopt.export.export import export_inspect
 
-    settings = load_project(args)
+    settings = load_project(args, args.suite)
     add_suite_folders(args.suite)
     note_unjudged(settings, args.cycle)
     for path in export_inspect(settings, args.cycle, args.suite, args.output):

@@ -7,7 +7,7 @@ import argparse
 from pytest_selfopt.commands.common.arguments import Subparsers, require_at_least_1
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_line
-from pytest_selfopt.commands.common.project import add_rootdir_option
+from pytest_selfopt.commands.common.project import add_rootdir_option, open_project
 from pytest_selfopt.runners.engines import ENGINES
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     require_at_least_1("--concurrency", args.concurrency)
     run_worker(
         args.engine,
-        args.rootdir,
+        open_project(args),
         target=args.target,
         models=args.models,
         concurrency=args.concurrency,

@@ -14,7 +14,8 @@ from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.settings import Mode
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.settings_lookup import shown_path
 from pytest_selfopt.specs.spec import short_difference
 from pytest_selfopt.trial import BLOCKED
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
 
 NO_PROBLEMS: Mapping[EvidenceProblem, int] = MappingProxyType({})
 _UNCHANGED = "nothing was promoted or rewritten"
+
+
+def files_line(settings: Settings) -> str:
+    """Return which settings, state directory and routing configuration are used, and which settings are not."""
+    cwd = Path.cwd()
+    source = "none, so the defaults hold"
+    if settings.settings_path is not None:
+        source = shown_path(settings.settings_path, cwd)
+    state, routing = shown_path(settings.state_dir, cwd), shown_path(settings.routing_path, cwd)
+    line = f"settings: {source}; state: {state}; routing: {routing}"
+    if settings.unused_settings:
+        line += f"; not used: {', '.join(shown_path(path, cwd) for path in settings.unused_settings)}"
+    return line
 
 
 def why_undecided(result: CycleResult) -> list[str]:
@@ -121,7 +135,7 @@ def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:
             lines.append(f"now, {phase}: proves {change}")
         else:
             lines.append(f"next cycle, {phase}: {_next(plan)}")
-    lines += report_lines(result, report)
+    lines += report_lines(report)
     return lines
 
 
@@ -131,14 +145,11 @@ def _describe_rules(routing: Path) -> str:
     return "no rule was written"
 
 
-def report_lines(result: CycleResult, report: Path | None) -> list[str]:
-    """Return a line with the page of the report, relative to the rootdir; nothing without a page."""
+def report_lines(report: Path | None) -> list[str]:
+    """Return a line with the page of the report; nothing without a page."""
     if report is None:
         return []
-    root = result.settings.rootdir
-    if report.is_relative_to(root):
-        report = report.relative_to(root)
-    return [f"report: {report}"]
+    return [f"report: {shown_path(report, Path.cwd())}"]
 
 
 def _next(plan: PhasePlan) -> str:

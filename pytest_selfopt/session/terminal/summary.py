@@ -17,6 +17,7 @@ from pytest_selfopt.session.terminal.messages import (
     closing_lines,
     cost_line,
     diagnosis_line,
+    files_line,
     report_lines,
     warmup_line,
     why_undecided,
@@ -83,10 +84,11 @@ def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
     for conclusion in result.conclusions:
         yield verdict_of(conclusion)
         yield StyledText(f"in force now: {conclusion.in_force.id}")
-    yield from map(StyledText, report_lines(result, report))
+    yield from map(StyledText, report_lines(report))
 
 
 def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | None) -> None:
+    page.write_lines([StyledText(files_line(result.settings))])
     for conclusion in result.conclusions:
         page.write_lines(headline(conclusion, result.cycle))
     if result.totals is not None:
@@ -196,6 +198,8 @@ def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
     if page.verbosity < -1 and result.gated:
         page.write_lines(map(_gated_in_short, result.gated))
         return
+    if page.verbosity >= 0:
+        page.write_lines([StyledText(files_line(result.settings))])
     if result.gated:
         page.write_lines([_BUILD[_build_status(result)]])
     if result.problem:

@@ -101,8 +101,8 @@ class XdistController:
             SelfoptError: if the request fails.
         """
         match request:
-            case PlanRequest(test, suite, phase):
-                return self._answer_plan(test, Path(suite), phase)
+            case PlanRequest():
+                return self._answer_plan(request)
             case Collected():
                 self._note_collected(request)
                 return None
@@ -151,10 +151,12 @@ class XdistController:
                     results[ready] = result
         return results
 
-    def _answer_plan(self, test: str, path: Path, phase: str) -> PlanResponse:
+    def _answer_plan(self, request: PlanRequest) -> PlanResponse:
         with self._lock:
-            trials = self._plan.add(test, path, phase)
-            return PlanResponse(self._plan.plans[phase], trials[0].suite.content_hash, self._cycle.planned.seed)
+            self._cycle.project.adopt(request.test, request.project)
+            trials = self._plan.add(request.test, Path(request.suite), request.phase)
+            plan = self._plan.plans[request.phase]
+            return PlanResponse(plan, trials[0].suite.content_hash, self._cycle.planned.seed)
 
     def _note_collected(self, collected: Collected) -> None:
         with self._lock:
@@ -237,7 +239,7 @@ class XdistController:
         Raises:
             pytest.UsageError: if there were any.
         """
-        refuse(self._config, self._problems)
+        refuse(self._problems, self._cycle.project.unused_note)
 
     def start(self) -> None:
         """Begin to make calls, once everything is collected; doing it twice is harmless.

@@ -24,6 +24,7 @@ from pytest_selfopt.errors import SelfoptError
 if TYPE_CHECKING:
     from pytest_selfopt.planning.plan import PhasePlan, TrialKey
     from pytest_selfopt.planning.session_plan import SkippedTrials
+    from pytest_selfopt.settings_lookup import ProjectChoice
     from pytest_selfopt.trial import CallResult
 
 INPUT = "selfopt_line"
@@ -41,11 +42,12 @@ class ConnectionLost(SelfoptError):
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A request for the plan of a test's benchmark with a suite file and a phase."""
+    """A request for the plan of a test's benchmark with a suite file and a phase, by a project's settings."""
 
     test: str
     suite: str
     phase: str
+    project: ProjectChoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.options import looks_only, settings_of
+from pytest_selfopt.session.project import SessionProject
 from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.tag_selection import tags_as_marks
@@ -47,7 +48,8 @@ class WorkerSession:
         address, key = given[INPUT]
         self._client = RpcClient(address, key, given["workerid"])
         self._plan = SessionPlan(self._plan_for, self._variant)
-        self._collector = BenchmarkCollector(self._plan)
+        self._project = SessionProject(config)
+        self._collector = BenchmarkCollector(self._plan, self._project)
         self._seed = 0
         self._ready: dict[TrialKey, CallResult] = {}
         """The results that arrived early, of the current item and those after it."""
@@ -63,13 +65,13 @@ class WorkerSession:
         Raises:
             SettingsError: on first use, when something is configured wrongly.
         """
-        return settings_of(self._config)
+        return settings_of(self._config, self._project.choice)
 
     def _variant(self, name: str) -> Variant:
         return self.settings.variant(name)
 
     def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
-        answer = self._client.ask(PlanRequest(test, str(suite.path), phase))
+        answer = self._client.ask(PlanRequest(test, str(suite.path), phase, self._project.choice))
         if isinstance(answer, ErrorResponse):
             raise SelfoptError(answer.why)
         assert isinstance(answer, PlanResponse)
