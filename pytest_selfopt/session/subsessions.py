@@ -18,11 +18,7 @@ import pytest
 
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
-<<<<<<< HEAD
-from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.console.verdict_text import describe_plateau
-=======
->>>>>>> h-settings
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.deferred_signals import undisturbed
