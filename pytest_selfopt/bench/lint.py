@@ -10,10 +10,11 @@ from typing import TypeAlias
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.dialects import dialect_of, idle_keywords, name_of
 from pytest_selfopt.bench.environment import state_of
 from pytest_selfopt.bench.grading.expect import JsonSchema, Regex
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.json_schema import patterns_in
+from pytest_selfopt.bench.grading.json_schema import patterns_in, subschemas
 from pytest_selfopt.bench.grading.meaning import (
     allows_no_call,
     calls_of,
@@ -143,6 +144,7 @@ def _idle(case: Case) -> Iterator[str]:
     if needs_call(case.expect) and not case.tools:
         yield "expects a call but offers no tool"
     yield from _slow(case)
+    yield from _without_meaning(case)
     if _passed_by_nothing(case):
         yield "is passed by doing nothing: the expected end state is the start state, and no call is expected"
     schemas = {tool.name: tool.arguments for tool in case.tools}
@@ -189,6 +191,20 @@ def _slow(case: Case) -> Iterator[str]:
         if text:
             slow = f"its regular expression {show(pattern)} takes too long on texts such as {show(text)}"
             yield f"may end in an error: {slow}"
+
+
+def _without_meaning(case: Case) -> Iterator[str]:
+    """Name the keywords of JSON Schemas that mean nothing in their dialect."""
+    for part in simple_parts(case.expect):
+        if not isinstance(part, JsonSchema):
+            continue
+        dialect = dialect_of(part.schema)
+        found: dict[str, None] = {}
+        for schema in subschemas(part.schema):
+            found |= dict.fromkeys(idle_keywords(schema, dialect))
+        for keyword in found:
+            name = name_of(dialect)
+            yield f"its JSON Schema has {keyword}, which means nothing in {name}; name its own dialect in $schema"
 
 
 def _patterns(case: Case) -> Iterator[tuple[str, str]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.dialects import specification_of
 from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
-    from referencing import Registry
+    from referencing import Registry, Specification
     from referencing._core import Resolver
 
 DEFINITIONS = ("$defs", "definitions")
@@ -32,19 +33,24 @@ _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A schema inside a document; `resolver` knows the document, and is None where nothing refers to anything."""
+    """A schema inside a document; `resolver` knows the document, and is None where nothing refers to anything.
+
+    `specification` says by which names the parts of the document are known.
+    """
 
     schema: Any
     resolver: Resolver[Any] | None = None
+    specification: Specification[Any] | None = None
 
     def inside(self, part: Json) -> Place:
         """Return the place of a schema inside this one."""
-        if self.resolver is None or not isinstance(part, dict) or "$id" not in part:
-            return Place(part, self.resolver)
-        from referencing.jsonschema import DRAFT202012
-
-        resource = DRAFT202012.create_resource(part)
-        return Place(part, self.resolver.in_subresource(resource))
+        within = replace(self, schema=part)
+        if self.resolver is None or self.specification is None or not isinstance(part, dict):
+            return within
+        if "$id" not in part and "id" not in part:
+            return within
+        resource = self.specification.create_resource(part)
+        return replace(within, resolver=self.resolver.in_subresource(resource))
 
     def parts(self) -> list[Place]:
         """Return the schemas directly inside this one."""
@@ -83,7 +89,7 @@ class Place:
             raise ValueError(f"{keyword} {show(reference)} leads nowhere{self._known()}") from None
         if not isinstance(found.contents, dict | bool):
             raise ValueError(f"{keyword} {show(reference)} does not lead to a schema")
-        return Place(found.contents, found.resolver)
+        return replace(self, schema=found.contents, resolver=found.resolver)
 
     def _known(self) -> str:
         """Name the definitions of the document."""
@@ -114,10 +120,9 @@ def open_schema(schema: dict[str, Json]) -> Place:
 
 def place_in(registry: Registry[Any], schema: dict[str, Json]) -> Place:
     """Return the place of a whole schema that may refer to those of a registry."""
-    from referencing.jsonschema import DRAFT202012
-
-    resource = DRAFT202012.create_resource(schema)
-    return Place(schema, registry.resolver_with_root(resource))
+    specification = specification_of(schema)
+    resource = specification.create_resource(schema)
+    return Place(schema, registry.resolver_with_root(resource), specification)
 
 
 def with_parts(schema: dict[str, Json], change: Callable[[Json], Json]) -> dict[str, Json]:
@@ -242,7 +247,7 @@ def _check_end(place: Place, above: frozenset[int], finished: set[int]) -> None:
     if place.refers():
         _check_end(place.target(), above, finished)
     in_place = {keyword: place.schema[keyword] for keyword in IN_PLACE if keyword in place.schema}
-    for part in Place(in_place, place.resolver).parts():
+    for part in replace(place, schema=in_place).parts():
         _check_end(part, above, finished)
     finished.add(id(place.schema))
 

@@ -19,8 +19,8 @@ from pytest_selfopt.export.documents import without_none
 from pytest_selfopt.export.litellm_gaps import (
     Gap,
     carried_sampling,
-    gaps_of_model,
     gaps_of_limits,
+    gaps_of_model,
     gaps_of_rule,
 )
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig

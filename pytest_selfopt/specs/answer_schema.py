@@ -7,6 +7,7 @@ between tools, and every reference is rewritten. Names are plain: llama.cpp read
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_selfopt.bench.references import (
@@ -147,7 +148,7 @@ def _says_more(root: Place) -> bool:
     composing = {keyword: schema[keyword] for keyword in _COMPOSING if keyword in schema}
     if "$ref" in composing:
         return True
-    return any(map(_has_members, Place(composing, root.resolver).parts()))
+    return any(map(_has_members, replace(root, schema=composing).parts()))
 
 
 def _has_members(part: Place) -> bool:
@@ -158,4 +159,4 @@ def _has_members(part: Place) -> bool:
     if any(keyword in schema for keyword in _MEMBERS):
         return True
     composing = {keyword: schema[keyword] for keyword in _COMPOSING if keyword in schema}
-    return any(map(_has_members, Place(composing, part.resolver).parts()))
+    return any(map(_has_members, replace(part, schema=composing).parts()))

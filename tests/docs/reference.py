@@ -26,6 +26,12 @@ from tests.performance.statuses import ENDED
 FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by `python -m tests.docs.reference`. -->"
 Schema = Mapping[str, Any]
+STATUSES_OF_OTHERS = (
+    "Pytest and other plugins have statuses of their own, which are never replaced by one of these. The verdict is "
+    "the same with and without `-n`; some of these statuses are not, because pytest and xdist end a session in "
+    "different ways (pytest 9.2.0, pytest-xdist 3.8.0, pytest-timeout 2.4.0, pytest-cov 7.1.0; "
+    "`python -m tests.performance.statuses`):"
+)
 
 
 def options() -> Iterator[str]:
@@ -119,14 +125,7 @@ def statuses() -> Iterator[str]:
         "",
     )
     yield from table(["status", "meaning"], [[str(number), text] for number, text in STATUSES.items()])
-    yield from (
-        "",
-        "Pytest and other plugins have statuses of their own, which are never replaced by one of these. The verdict is "
-        "the same with and without `-n`; some of these statuses are not, because pytest and xdist end a session in "
-        "different ways (pytest 9.2.0, pytest-xdist 3.8.0, pytest-timeout 2.4.0, pytest-cov 7.1.0; "
-        "`python -m tests.performance.statuses`):",
-        "",
-    )
+    yield from ("", STATUSES_OF_OTHERS, "")
     rows = [[words, _status(one.alone), _status(one.distributed), one.verdict] for words, one in ENDED.items()]
     yield from table(["what happens", "status without `-n`", "with `-n`", "the verdict"], rows)
     yield from ("", "Of `selfopt`:", "")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show
-from pytest_selfopt.bench.dialects import dialect_of
+from pytest_selfopt.bench.dialects import check_inner_dialects, dialect_of
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
@@ -74,6 +74,7 @@ def check_schema(schema: dict[str, Json]) -> None:
     dialect = dialect_of(schema)
     try:
         check_keywords(schema, dialect)
+        check_inner_dialects(schema, subschemas(schema), dialect)
         _check_references(schema, dialect)
         _check_formats(schema)
     except RecursionError:
@@ -122,10 +123,7 @@ def validator_of(schema: dict[str, Json]) -> Validator:
     from jsonschema_specifications import REGISTRY
 
     exact = _exact(dialect_of(schema))
-    readable = _readable(schema)
-    # A schema that names its dialect would be given the usual validators wherever it is referred to.
-    readable.pop("$schema", None)
-    validator: Validator = exact(readable, registry=REGISTRY, format_checker=_format_checker())
+    validator: Validator = exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
     return validator
 
 
@@ -141,10 +139,11 @@ def _readable(part: Any) -> Any:
             readable[keyword] = {name: _readable(member) for name, member in value.items()}
         elif keyword == "pattern" and isinstance(value, str):
             readable[keyword] = _for_python(value)
-        elif keyword not in _DATA:
-            readable[keyword] = _readable(value)
-        else:
+        elif keyword in _DATA:
             readable[keyword] = value
+        elif keyword != "$schema":
+            # A schema that names its dialect would be given the usual validators wherever it is referred to.
+            readable[keyword] = _readable(value)
     members = readable.get("patternProperties")
     if isinstance(members, dict):
         readable["patternProperties"] = _readable_names(members)

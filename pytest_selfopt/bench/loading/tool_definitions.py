@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import mistaken, show
-from pytest_selfopt.bench.dialects import dialect_of
-from pytest_selfopt.bench.grading.json_schema import check_keywords
+from pytest_selfopt.bench.dialects import check_inner_dialects, dialect_of
+from pytest_selfopt.bench.grading.json_schema import check_keywords, subschemas
 from pytest_selfopt.bench.loading.fields import object_of
 from pytest_selfopt.bench.references import check_references, open_schema, referred
 from pytest_selfopt.bench.tools import Tool
@@ -49,6 +49,7 @@ def _check_parameters(parameters: Any, place: str) -> None:
     _check_form(parameters, {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}, place)
     validator = _dialect(parameters, usual, place)
     _check_schema(validator, parameters, place)
+    _check_inner(validator, parameters, place)
     kind = parameters.get("type", "object")
     if kind != "object" and (isinstance(kind, str) or "object" not in kind):
         raise mistaken(f"{place}.type", "'object', because every argument has a name", kind)
@@ -90,6 +91,15 @@ def _dialect(parameters: dict[str, Json], usual: type[Validator], place: str) ->
 def _check_schema(validator: type[Validator], schema: Any, place: str) -> None:
     try:
         check_keywords(schema, validator)
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+
+
+def _check_inner(validator: type[Validator], parameters: dict[str, Json], place: str) -> None:
+    try:
+        check_inner_dialects(parameters, subschemas(parameters), validator)
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
     except ValueError as problem:
