@@ -104,3 +104,10 @@ def test_a_keyword_of_another_dialect_is_a_finding(tmp_path: Path) -> None:
     found = [one.sentence for one in check_suites([load_suite(path)]) if "means nothing" in one.sentence]
     assert len(found) == 1
     assert "has dependencies, which means nothing in https://json-schema.org/draft/2020-12/schema; name its" in found[0]
+
+
+def test_types_of_draft_3_may_be_schemas() -> None:
+    schema: dict[str, Any] = {"$schema": f"http://{OLDER[0]}#", "type": ["array", {"type": "object"}]}
+    check_schema(schema)
+    assert first_problem(schema, {}) == ""
+    assert first_problem(schema, 1).startswith("at $: ")

@@ -51,11 +51,10 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 
 def _first_problem(validator: Validator, value: Any) -> str:
-    from jsonschema.exceptions import best_match
     from referencing.exceptions import Unresolvable
 
     try:
-        problem = best_match(validator.iter_errors(value))
+        problem = _best(validator, value)
     except RecursionError:
         return f"at a place too deep to check: {show(value)}"
     except Unresolvable as unknown:
@@ -63,6 +62,17 @@ def _first_problem(validator: Validator, value: Any) -> str:
     if problem is None:
         return ""
     return f"at {line(problem.json_path, 60)}: {line(problem.message)}"
+
+
+def _best(validator: Validator, value: Any) -> ValidationError | None:
+    from jsonschema.exceptions import best_match
+
+    try:
+        best: ValidationError | None = best_match(validator.iter_errors(value))
+    except TypeError:
+        # Types of draft 3 may be schemas, among which jsonschema finds no best match.
+        return next(iter(validator.iter_errors(value)), None)
+    return best
 
 
 def check_schema(schema: dict[str, Json]) -> None:
