@@ -4,8 +4,7 @@
 # Behaviour: a template inside a variable is rendered where a prompt inserts the variable, but not where the value of
 # an assertion does: an answer that repeats the prompt word for word does not contain the variable of which the prompt
 # was made. Plain names inside a variable (`{{y}}`) are filled for both. They are filled by JavaScript's replace, so
-# that `$&` in what is inserted becomes the place that it replaces, and that is filled again. A name without a value
-# keeps the whole variable as it is written.
+# that `$$` in what is inserted becomes `$`. A name without a value keeps the whole variable as it is written.
 #
 # Guess before: variables are rendered once, before prompts and assertions see them, and an answer that repeats the
 # prompt contains each of its variables.
@@ -13,7 +12,7 @@
 # Output seen:
 #   "why" true
 #   "WHY" false
-#   "a $&" false
+#   "a 5 $" false
 #   "{{none}} {{y}}" false
 set -euo pipefail
 folder=$(mktemp -d)
@@ -36,7 +35,7 @@ providers: [echo]
 tests:
   - {vars: {x: "{{y}}", y: why}, assert: [{type: contains, value: "{{x}}"}]}
   - {vars: {x: "{{y | upper}}", y: why}, assert: [{type: contains, value: "{{x}}"}]}
-  - {vars: {x: "a {{y}}", y: "$&"}, assert: [{type: equals, value: "a $&"}]}
+  - {vars: {x: "a {{y}}", y: "5 $$"}, assert: [{type: equals, value: "a 5 $$"}]}
   - {vars: {x: "{{none}} {{y}}", y: why}, assert: [{type: contains, value: "why"}]}
 CONFIG
 export PROMPTFOO_DISABLE_TELEMETRY=1 PROMPTFOO_DISABLE_UPDATE=1 PROMPTFOO_CONFIG_DIR=$folder/state
@@ -50,6 +49,6 @@ node show.js | tee seen
 diff seen - <<'EXPECTED'
 "why" true
 "WHY" false
-"a $&" false
+"a 5 $" false
 "{{none}} {{y}}" false
 EXPECTED
