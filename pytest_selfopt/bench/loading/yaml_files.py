@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,6 +43,8 @@ _CORE_TAGS: dict[str, tuple[type, ...]] = {
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
+_OTHER_BREAKS = "\x85\u2028\u2029"
+_PRIVATE = range(0xE000, 0xF900)
 _NO_CHARACTER = "found invalid Unicode character escape code"
 
 _Node: TypeAlias = yaml.nodes.Node
@@ -83,9 +85,11 @@ def read_yaml(
     Raises:
         YamlProblem: if it cannot be read.
     """
+    stand_ins = _stand_ins(text)
     try:
-        root = _composed(text)
-        reader = _Reader(len(text) + _MOST_REPEATED, name_key, plain_text)
+        root = _composed(text.translate(stand_ins))
+        restored = {stand_in: sign for sign, stand_in in stand_ins.items()}
+        reader = _Reader(len(text) + _MOST_REPEATED, name_key, plain_text, restored)
         value = None
         if root is not None:
             value = reader.value(root, 0)
@@ -102,6 +106,16 @@ def read_yaml(
         raise YamlProblem(0, "invalid YAML: nested too deeply") from None
     changes = tuple(reader.changes)
     return YamlDocument(value=value, lines=_lines(root), changes=changes)
+
+
+def _stand_ins(text: str) -> dict[int, int]:
+    """Return private characters that stand for those that the parser takes for line breaks, as YAML 1.1 had them."""
+    breaks = [ord(sign) for sign in _OTHER_BREAKS if sign in text]
+    if not breaks:
+        return {}
+    written = text.lower()
+    free = (code for code in _PRIVATE if chr(code) not in text and f"{code:x}" not in written)
+    return dict(zip(breaks, free, strict=False))
 
 
 def _composed(text: str) -> _Node | None:
@@ -147,6 +161,8 @@ class _Reader:
     """Characters of all values, aliases written out."""
     name_key: Callable[[Any], str] | None
     plain_text: Callable[[str], str]
+    restored: Mapping[int, int]
+    """Characters for which others stand."""
     changes: list[tuple[int, str]] = field(default_factory=list)
     _size: int = 0
     _made: dict[int, tuple[Any, int]] = field(default_factory=dict)
@@ -228,9 +244,14 @@ class _Reader:
         written = node.value or "null"
         raise _problem(node, f"the key {written} is not a text; write '{written}' in quotes")
 
+    def _restored(self, text: str) -> str:
+        if self.restored:
+            return text.translate(self.restored)
+        return text
+
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         try:
-            text = whole_text(node.value)
+            text = whole_text(self._restored(node.value))
         except ValueError as problem:
             raise _problem(node, str(problem)) from None
         if node.tag == _TEXT:

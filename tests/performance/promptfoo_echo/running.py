@@ -77,15 +77,23 @@ def install(node: Path, folder: Path) -> None:
         return
     print(f"installing promptfoo {VERSION}, which takes minutes", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    npm = shutil.which("npm", path=_path(node))
-    if npm is None:
-        raise Unusable("there is no npm beside Node.js; install it")
-    command = [*_NICE, npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", f"promptfoo@{VERSION}"]
+    command = [*_NICE, *_npm(node), "install", "--no-audit", "--no-fund", "--ignore-scripts", f"promptfoo@{VERSION}"]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PATH": _path(node)}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise Unusable(f"npm could not install promptfoo {VERSION}:\n{done.stderr[-2000:]}")
+
+
+def _npm(node: Path) -> list[str]:
+    """Return how npm is called: the wheel's own link to it is broken, since wheels hold no links."""
+    script = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if script.exists():
+        return [str(node), str(script)]
+    npm = shutil.which("npm", path=_path(node))
+    if npm is None:
+        raise Unusable("there is no npm beside Node.js; install it")
+    return [npm]
 
 
 def judge(node: Path, installed: Path, configurations: Sequence[Path]) -> Iterator[dict[tuple[int, int], Row]]:

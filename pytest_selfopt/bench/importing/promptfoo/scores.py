@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_selfopt.bench.importing.promptfoo.assertions import Expectation, expectation_in
+from pytest_selfopt.bench.importing.promptfoo.assertions import ANY_ANSWER, Expectation, expectation_in
 from pytest_selfopt.bench.importing.promptfoo.templates import Variables
 
 _SET = "assert-set"
@@ -50,9 +50,18 @@ def expectation_of(
             parts.append(part)
     if not parts:
         raise ValueError("it asserts nothing")
-    if by_score:
-        return _scored(parts, threshold), reading.dropped
-    return _all(list(map(_needed, parts))), reading.dropped
+    expectation = _whole(parts, threshold)
+    if expectation == ANY_ANSWER:
+        raise ValueError("it passes whatever the answer")
+    if expectation == {"not": ANY_ANSWER}:
+        raise ValueError("no answer passes")
+    return expectation, reading.dropped
+
+
+def _whole(parts: Sequence[_Single | _Set], threshold: Any) -> Expectation:
+    if _is_threshold(threshold):
+        return _scored(parts, threshold)
+    return _all(list(map(_needed, parts)))
 
 
 @dataclass(slots=True)
@@ -117,9 +126,7 @@ def _needed(part: _Single | _Set) -> Expectation:
     """Return the expectation of a part that has to be met."""
     if isinstance(part, _Single):
         return part.expectation
-    if _is_threshold(part.threshold):
-        return _scored(part.members, part.threshold)
-    return _all([member.expectation for member in part.members])
+    return _whole(part.members, part.threshold)
 
 
 def _scored(parts: Sequence[_Single | _Set], threshold: float) -> Expectation:
