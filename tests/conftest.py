@@ -17,6 +17,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Sessions that tests start would compile the plugin again each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Threads of the embedded model that wait for each other would keep the processors from all other tests, and from each
+# other: beside two busy processes its tests then take many times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 # Machines are noisy: no property is about how long a single example takes.
 settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("SELFOPT_EXAMPLES", "100")))
 settings.load_profile("ours")
