@@ -81,7 +81,13 @@ def _settings_of(folder: Path) -> tuple[object, str]:
         return {} if in_project is None else in_project, place
     if in_project is not None:
         raise SettingsError(f"settings are in both {_shown(own)} and {place}; keep one of them")
-    return _document(own), _shown(own)
+    document = _document(own)
+    if pyproject_settings(document) is not None:
+        raise SettingsError(
+            f"{_shown(own)}: [tool.selfopt]: leave the prefix tool.selfopt out, which only pyproject.toml has: its own "
+            "keys stand first, without a table, and its tables are [models], [phases.NAME] and so on"
+        )
+    return document, _shown(own)
 
 
 def _shown(path: Path) -> str:

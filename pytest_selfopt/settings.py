@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,6 +33,7 @@ from pytest_selfopt.runners.temporal.config import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import MOST_TOKENS, NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swarm_name, read_swarms
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
@@ -152,7 +153,7 @@ class Settings(ProjectFiles):
         if implied is None:
             providers = ", ".join(provider for provider in self.providers if provider != "embedded")
             raise SettingsError(
-                f"unknown model {name!r}; available: {', '.join(sorted(self.models))}. "
+                f"unknown model {name!r}{_nearest(name, sorted(self.models))} "
                 f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
                 f"where PROVIDER is one of {providers}"
             )
@@ -281,6 +282,13 @@ def _read(table: Table, folder: Path, mode: Mode, overrides: Overrides) -> Setti
         nats=read_nats(table.table("nats")),
         temporal=read_temporal(table.table("temporal")),
     )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(name, known)
+    if hint.endswith("?"):
+        return hint
+    return f"{hint}."
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def did_you_mean(word: str, known: Sequence[str], *, listing: str = "available:") -> str:
@@ -12,3 +13,13 @@ def did_you_mean(word: str, known: Sequence[str], *, listing: str = "available:"
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; {listing} {', '.join(known)}" if known else "; none is defined"
+
+
+def did_you_mean_file(path: Path) -> str:
+    """Return the end of a sentence about a file or folder that does not exist: the nearest name beside it, if any."""
+    try:
+        names = sorted(beside.name for beside in path.parent.iterdir())
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {str(path.with_name(close[0]))!r}?" if close else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common.arguments import Subparsers, add_tags_option
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
+from pytest_selfopt.commands.common.known_names import require_phase
 from pytest_selfopt.commands.common.printing import write_json, write_lines
 from pytest_selfopt.commands.common.project import add_project_options, add_suite_folders, load_project
 from pytest_selfopt.errors import SettingsError
@@ -84,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     tier = settings.tier_name(args.tier)
     add_suite_folders(args.suite)
     suites: tuple[Suite, ...] = ()
+    if args.phase is not None:
+        require_phase(args.phase, settings, ())
     if args.suite:
         suites = load_suites(args.suite, args.tags)
     elif args.tags is not None:

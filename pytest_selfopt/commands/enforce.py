@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.routing.atomic_files import timestamp
     from pytest_selfopt.routing.feedback import FEEDBACK
 
-    settings = load_project(args)
+    settings = load_project(args, makes_state=True)
     path = args.feedback or settings.state_dir / FEEDBACK
     now = timestamp(clock.now())
     enforced = enforce_feedback(path, settings, now=now, dry_run=args.dry_run)

@@ -9,6 +9,7 @@ from pytest_selfopt.commands.common.arguments import Subparsers, require_at_leas
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
 from pytest_selfopt.commands.common.project import add_project_options, add_suite_folders, load_project
+from pytest_selfopt.commands.common.suite_phase import add_phase_option, phase_of
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -24,11 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
         nargs="+",
         help="the suite files of one phase",
     )
-    parser.add_argument(
-        "--phase",
-        default="atomic",
-        help="the phase of the suites (default: atomic)",
-    )
+    add_phase_option(parser, "the phase of the suites")
     parser.add_argument(
         "--candidates",
         type=int,
@@ -45,12 +42,13 @@ def run(args: argparse.Namespace) -> int:
     require_at_least_1("--candidates", args.candidates)
     settings = load_project(args, args.suite)
     add_suite_folders(args.suite)
-    limits = settings.phase(args.phase).limits
+    phase = phase_of(args, settings)
+    limits = settings.phase(phase).limits
     lines = power_report(
         args.suite,
         candidates=args.candidates or settings.max_candidates,
         least=limits.min_samples,
-        known=known_of(settings, args.phase),
+        known=known_of(settings, phase),
         claim=limits.claim,
     )
     write_lines(lines)

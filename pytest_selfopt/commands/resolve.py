@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE, EXIT_USAGE
+from pytest_selfopt.commands.common.known_names import require_rule_names
 from pytest_selfopt.commands.common.printing import write_json, write_lines, write_note
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.suggest import did_you_mean_file
+
+if TYPE_CHECKING:
+    from pytest_selfopt.settings import Settings
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -41,9 +48,12 @@ def run(args: argparse.Namespace) -> int:
     path, note = args.config, ""
     if path is None:
         path, note = routing_file()
+    elif not path.exists():
+        raise SettingsError(f"--config {path}: there is no such file{did_you_mean_file(path)}")
     if note:
         write_note(f"selfopt: {note}")
     routing = readable_config(path)
+    require_rule_names(args.model, args.phase, routing.rules, lambda: _settings_of(path))
     route = routing.apply_routing(args.model, args.phase)
     if args.json:
         write_json(route_to_json(route))
@@ -53,3 +63,13 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     write_note(f"selfopt: {routing.problem}; repair it or move it away")
     return EXIT_USAGE
+
+
+def _settings_of(path: Path) -> Settings:
+    """The settings of the project that a routing configuration is of."""
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+    from pytest_selfopt.settings_lookup import choose_project
+
+    cwd = Path.cwd()
+    project = choose_project([path.absolute().parent, cwd], default=cwd)
+    return load_settings(project.folder, Mode.PLAIN, Overrides())

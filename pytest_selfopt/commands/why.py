@@ -6,8 +6,14 @@ import argparse
 
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
+from pytest_selfopt.commands.common.known_names import require_rule_names
 from pytest_selfopt.commands.common.printing import write_lines
-from pytest_selfopt.commands.common.project import add_project_options, load_files, warn_of_changed_log
+from pytest_selfopt.commands.common.project import (
+    add_project_options,
+    load_files,
+    load_project,
+    warn_of_changed_log,
+)
 from pytest_selfopt.errors import SettingsError
 
 
@@ -34,9 +40,11 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the rule, the decisions behind it, and their trials."""
     from pytest_selfopt.report.explain import why
+    from pytest_selfopt.routing.config import readable_config
 
     model, phase = _named_rule(args)
     files = load_files(args)
+    require_rule_names(model, phase, readable_config(files.routing_path).rules, lambda: load_project(args))
     warn_of_changed_log(files)
     write_lines(why(files, model, phase))
     return EXIT_DONE

@@ -28,6 +28,7 @@ from pytest_selfopt.planning.planner import baseline_of
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.routing.config import readable_config
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.suggest import did_you_mean
 
 
 class PlannedCycle:
@@ -95,7 +96,19 @@ class PlannedCycle:
         Raises:
             SelfoptError: if the ledger cannot be read.
         """
+        self._require_baseline_phase(session_plan)
         return dry_run(session_plan, self.settings, self._store.ledger)
+
+    def _require_baseline_phase(self, session_plan: SessionPlan) -> None:
+        """Refuse a baseline of the command line for a phase that no benchmark has; a proof may have left phases out.
+
+        Raises:
+            SettingsError: if so.
+        """
+        forced = self.settings.forced_baseline
+        if forced is not None and forced.phase not in session_plan.plans and not self.settings.only_proves:
+            advice = did_you_mean(forced.phase, list(session_plan.plans))
+            raise SettingsError(f"--selfopt-baseline: no benchmark is of phase {forced.phase!r}{advice}")
 
     def start(self, request: StartRequest) -> RunningCycle:
         """Start servers, enter the cycle into the ledger, and prepare its calls; `begin_calls` makes them.
@@ -113,6 +126,7 @@ class PlannedCycle:
         return running
 
     def _start(self, request: StartRequest, began: float, undo: ExitStack) -> RunningCycle:
+        self._require_baseline_phase(request.session_plan)
         if self.settings.mode is not Mode.PLAIN:
             _require_cases(request.session_plan)
         cost = cost_notice(request.session_plan.plans, request.selected, self.settings, self._store.ledger)

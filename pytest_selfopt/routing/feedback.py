@@ -12,6 +12,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import read_or_set_aside, read_text, to_text
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
+from pytest_selfopt.suggest import did_you_mean_file
 
 FEEDBACK = "harness_feedback.json"
 VERSION = 1
@@ -47,7 +48,8 @@ def read_feedback(path: Path, phases: Sequence[str] = PHASES, *, state: bool = F
     try:
         document = parse_json(read_text(path, state=state))
     except FileNotFoundError:
-        raise StateError(f"{path} does not exist; pytest --selfopt-cycle writes it, or write it by hand") from None
+        advice = did_you_mean_file(path) or "; pytest --selfopt-cycle writes it, or write it by hand"
+        raise StateError(f"{path} does not exist{advice}") from None
     except ValueError as problem:
         raise StateError(f"{path} cannot be used: {problem}") from None
     values, runs = document, []

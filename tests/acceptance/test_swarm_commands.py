@@ -50,8 +50,11 @@ def test_a_swarm_is_compared_with_its_members(project: Make, capsys: pytest.Capt
 def test_suites_are_found_by_name_or_alone(project: Make) -> None:
     made = cheap(project, {"rules": right()})
     (made.path / "prompts.yaml").write_text("prompt: no suite\n")
+    test = made.path / "test_items.py"
+    test.write_text(test.read_text().replace('"items.jsonl"', '"items.jsonl", phase="support"'))
     alone = made.selfopt("batch", "CHEAP", "--json")
     assert alone.returncode == 0, alone.stderr
+    assert set(rows(made.path, "phase", "purpose = 'trial'")) == {("support",)}
     (made.path / "more").mkdir()
     (made.path / "more" / "Other.jsonl").write_bytes((made.path / "items.jsonl").read_bytes())
     several = made.selfopt("swarm", ":10", "--tier", "cheap")

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
+from pytest_selfopt.suggest import did_you_mean_file
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 HALF_A_CHARACTER = r"half a character: an escape from \ud800 to \udfff needs its other half, as in \ud83d\ude00"
@@ -25,7 +26,7 @@ def read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise SuiteError(f"{path}: suite file not found") from None
+        raise SuiteError(f"{path}: suite file not found{did_you_mean_file(path)}") from None
     except IsADirectoryError:
         raise SuiteError(f"{path}: is a folder, not a suite file") from None
     except OSError as problem:

@@ -17,6 +17,7 @@ from pytest_selfopt.commands.common.project import (
     given_state_dir,
     open_project,
 )
+from pytest_selfopt.commands.common.suite_phase import add_phase_option, phase_of
 from pytest_selfopt.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -54,11 +55,7 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="how often each case is asked (default: 1)",
     )
-    parser.add_argument(
-        "--phase",
-        default="atomic",
-        help="the phase whose settings apply (default: atomic)",
-    )
+    add_phase_option(parser, "the phase whose settings apply")
     parser.add_argument(
         "--variant",
         help="the variant of the prompts (default: that of the phase's baseline)",
@@ -114,7 +111,9 @@ def load_batch_project(args: argparse.Namespace) -> Settings:
         max_calls=args.max_calls,
         max_cost_usd=args.max_cost,
     )
-    return load_settings(folder, Mode.CYCLE, overrides)
+    settings = load_settings(folder, Mode.CYCLE, overrides)
+    args.phase = phase_of(args, settings)
+    return settings
 
 
 def _check_numbers(args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.commands.common.printing import write_note
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.settings_lookup import ProjectChoice, choose_project, shown_path
+from pytest_selfopt.suggest import did_you_mean_file
 
 if TYPE_CHECKING:
     from pytest_selfopt.project_files import ProjectFiles
@@ -37,8 +38,10 @@ def add_rootdir_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_project(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Settings:
+def load_project(args: argparse.Namespace, suites: Sequence[Path] = (), *, makes_state: bool = False) -> Settings:
     """The settings of the project, whose state is whole from then on; suites that are named may decide which it is.
+
+    Only a command that `makes_state` may name a state directory that does not exist yet.
 
     Raises:
         SettingsError: when they cannot be read, or the suites are of several projects.
@@ -47,6 +50,8 @@ def load_project(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Setti
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
     folder = open_project(args, suites)
+    if not makes_state:
+        _require_state_dir(args)
     overrides = Overrides(state_dir=given_state_dir(args))
     settings = load_settings(folder, Mode.PLAIN, overrides)
     _settle(settings)
@@ -62,6 +67,7 @@ def load_files(args: argparse.Namespace) -> ProjectFiles:
     """
     from pytest_selfopt.project_files import load_project_files
 
+    _require_state_dir(args)
     files = load_project_files(project_folder(args), given_state_dir(args))
     _settle(files)
     return files
@@ -118,6 +124,7 @@ def project_folder(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Pat
     cwd = Path.cwd()
     starts = [[folder, cwd] for folder in _folders_of(suites)] or [[cwd]]
     if args.rootdir is not None:
+        _require_folder("--rootdir", args.rootdir)
         starts = [[args.rootdir]]
     choices: dict[Path, ProjectChoice] = {}
     for group in starts:
@@ -131,6 +138,21 @@ def project_folder(args: argparse.Namespace, suites: Sequence[Path] = ()) -> Pat
         )
     _note_unused(choice, cwd)
     return choice.folder.resolve()
+
+
+def _require_state_dir(args: argparse.Namespace) -> None:
+    if args.state_dir is not None:
+        _require_folder("--state-dir", args.state_dir)
+
+
+def _require_folder(option: str, folder: Path) -> None:
+    """Refuse a folder that does not exist.
+
+    Raises:
+        SettingsError: naming the option, and the nearest folder.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"{option} {folder}: there is no such folder{did_you_mean_file(folder)}")
 
 
 def _note_unused(choice: ProjectChoice, cwd: Path) -> None:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     port = args.port
     if port is not None and not 1 <= port <= MAX_PORT:
         raise SettingsError(f"--port {port}: must be 1 to {MAX_PORT}")
-    server = SERVERS[args.engine](load_project(args).state_dir, port)
+    server = SERVERS[args.engine](load_project(args, makes_state=True).state_dir, port)
     if server.is_occupied():
         raise RunnerError(f"{server.address} is already in use; choose another port with --port")
     # Whatever signal ends this command, it ends the server, too.
