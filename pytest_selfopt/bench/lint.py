@@ -12,6 +12,7 @@ from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.dialects import dialect_of, idle_keywords, name_of
 from pytest_selfopt.bench.environment import state_of
+from pytest_selfopt.bench.grading.argument_values import Schema, has_type, properties_of, type_of
 from pytest_selfopt.bench.grading.expect import JsonSchema, Regex
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.grading.json_schema import patterns_in, subschemas
@@ -22,14 +23,7 @@ from pytest_selfopt.bench.grading.meaning import (
     simple_parts,
 )
 from pytest_selfopt.bench.grading.patterns import for_python
-from pytest_selfopt.bench.grading.tool_calls import (
-    ExpectedCall,
-    Schema,
-    has_type,
-    properties_of,
-    required_of,
-    type_of,
-)
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, required_of
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.bench.slow_patterns import slow_text

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pytest_selfopt.bench.grading.tool_calls import properties_of, required_of
+from pytest_selfopt.bench.grading.argument_values import properties_of
+from pytest_selfopt.bench.grading.tool_calls import required_of
 from pytest_selfopt.bench.references import Place, followed, label_of, open_schema, reachable
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.trial import Json

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.grading.expect import Number
-from pytest_selfopt.bench.grading.number_notation import last_number
+from pytest_selfopt.bench.grading.notation.last_number import last_number
 from pytest_selfopt.bench.grading.numbers import LOCALES, as_decimal, write_number
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.trial import Reply, ToolCall

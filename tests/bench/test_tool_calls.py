@@ -1,4 +1,4 @@
-"""The rules of BFCL's checker, one by one, and properties of the whole."""
+"""How calls are compared, rule by rule, by our own rules and to the letter of BFCL's checker."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.bench.grading.argument_values import USUAL, Comparison
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, mismatch, unmatched
 from pytest_selfopt.trial import ToolCall
 
@@ -128,3 +130,55 @@ def test_every_expected_call_needs_its_own() -> None:
     assert unmatched([other, other], [first, second], {})
     assert "expected 2 calls" in unmatched([one, other], [first], {})
     assert "got 2 calls" in unmatched([one], [first, first], {})
+
+
+FLOATS = {"type": "array", "items": {"type": "number"}}
+TEXTS = {"type": "array", "items": {"type": "string"}}
+AS_BFCL = Comparison(as_bfcl=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "got", "usual", "by_bfcl"),
+    [
+        (FLOATS, [[1.0, 3.0]], [1, 3], True, False),
+        (FLOATS, [[1.0, 3.0], ""], [1, 3], True, True),
+        (FLOATS, [[1, 3.0]], [1, 3], True, True),
+        ({"type": "number"}, [3.0], 3, True, True),
+        ({"type": "object", "properties": {"a": {"type": "integer"}}}, [{"a": [24]}], {"a": 24.0}, False, True),
+        ({"type": "object"}, [{"a": [True]}], {"a": 1}, False, True),
+        ({"type": "object", "properties": {"a": {"type": "number"}}}, [{"a": [5, ""]}], {"a": ""}, False, True),
+        ({"type": "object"}, [{"a": [["X"]]}], {"a": ["x"]}, True, False),
+        (TEXTS, [["x"], ""], [], False, True),
+        (TEXTS, [["X Y"]], ["x-y"], True, True),
+        ({"type": "string"}, ["it\u2019s"], "it's", True, False),
+        ({}, ["x"], "X", True, True),
+        ({}, [3], 3, True, True),
+        ({"type": "integer"}, [3], True, False, False),
+        ({"type": "number"}, [3.0], 10**400, False, False),
+    ],
+)
+def test_bfcl_is_followed_to_the_letter(
+    declared: dict[str, Any], values: list[Any], got: Any, *, usual: bool, by_bfcl: bool
+) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"x": declared}}
+    for comparison, right in ((USUAL, usual), (AS_BFCL, by_bfcl)):
+        reason = mismatch(expected(x=values), called(x=got), schema, comparison)
+        assert (reason == "") is right, reason
+        if not right:
+            assert "argument x" in reason
+
+
+def test_bfcl_gives_a_call_to_the_first_that_takes_it() -> None:
+    wanted = [expected(city=["Rome", "Paris"]), expected(city=["Paris"])]
+    calls = [called(city="Paris"), called(city="Rome")]
+    schemas = {"forecast": SCHEMA}
+    assert unmatched(wanted, calls, schemas) == ""
+    assert unmatched(wanted, calls, schemas, AS_BFCL) == "two of the calls match the same expected one"
+    assert unmatched(wanted, calls[::-1], schemas, AS_BFCL) == ""
+
+
+def test_as_bfcl_stands_alone() -> None:
+    call = {"call": {"name": "forecast", "arguments": {"city": "Paris"}}, "as_bfcl": True}
+    assert expectation_from_json(call).to_json()["as_bfcl"] is True
+    with pytest.raises(ValueError, match=r"expect\.as_bfcl: BFCL's checker has no 'tolerance'; leave out one"):
+        expectation_from_json({**call, "tolerance": 1})

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show
-from pytest_selfopt.bench.grading.tool_calls import (
-    ExpectedCall,
-    Schema,
-    has_type,
-    properties_of,
-    required_of,
-    type_of,
-)
+from pytest_selfopt.bench.grading.argument_values import Schema, has_type, properties_of, type_of
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, required_of
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
 

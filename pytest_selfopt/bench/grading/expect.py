@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
+from pytest_selfopt.bench.grading.argument_values import USUAL, Comparison
 from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded, is_interruptible
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.folding import comparable
@@ -23,12 +24,10 @@ from pytest_selfopt.bench.grading.judgement import (
     judged,
     wrong,
 )
-from pytest_selfopt.bench.grading.number_notation import WrittenNumber, last_number
+from pytest_selfopt.bench.grading.notation.last_number import WrittenNumber, last_number
 from pytest_selfopt.bench.grading.numbers import near, number_in_words, show_number
 from pytest_selfopt.bench.grading.patterns import found
 from pytest_selfopt.bench.grading.tool_calls import (
-    AS_BFCL,
-    Comparison,
     ExpectedCall,
     misplaced,
     schemas_by_name,
@@ -54,7 +53,7 @@ class Calls:
 
     calls: tuple[ExpectedCall, ...]
     in_order: bool = False
-    comparison: Comparison = AS_BFCL
+    comparison: Comparison = USUAL
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; without calls, quote the text that came instead."""

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.environment import FAILED
+from pytest_selfopt.bench.grading.argument_values import USUAL, Comparison, Schema
 from pytest_selfopt.bench.grading.judgement import Judgement, judged, wrong
 from pytest_selfopt.bench.grading.tool_calls import (
-    AS_BFCL,
-    Comparison,
     ExpectedCall,
-    Schema,
     mismatch,
     schemas_by_name,
     show_expected,
@@ -52,7 +50,7 @@ class Goal:
     in_order: bool = False
     forbidden: tuple[str, ...] = ()
     quiet: tuple[int, ...] = ()
-    comparison: Comparison = AS_BFCL
+    comparison: Comparison = USUAL
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Judge the calls first, then the end state: a wrong call says more than the state it leads to."""

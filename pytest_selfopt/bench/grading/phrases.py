@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_selfopt.bench.call_format import show_calls
 from pytest_selfopt.bench.grading.alternatives import show_wanted
+from pytest_selfopt.bench.grading.argument_values import Comparison
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.expect import (
     AnyCall,
@@ -23,7 +24,7 @@ from pytest_selfopt.bench.grading.expect import (
 )
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.grading.numbers import number_in_words, show_number
-from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.trial import Json
 
 
@@ -125,6 +126,8 @@ def _compared(comparison: Comparison) -> str:
         phrase = f", numbers within {show_number(comparison.tolerance)}"
     if comparison.strict:
         phrase = f"{phrase}, texts to the letter"
+    if comparison.as_bfcl:
+        phrase = f"{phrase}, as BFCL's checker compares them"
     return phrase
 
 

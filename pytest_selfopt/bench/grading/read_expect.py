@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from pytest_selfopt.bench.call_format import mistaken, show
+from pytest_selfopt.bench.grading.argument_values import Comparison
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.expect import (
     AnyCall,
@@ -26,12 +27,14 @@ from pytest_selfopt.bench.grading.json_schema import check_schema
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
 from pytest_selfopt.bench.grading.numbers import LOCALES
 from pytest_selfopt.bench.grading.patterns import JAVASCRIPT, for_python
-from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
 
 COMBINATIONS = ("not", "all", "any")
 """The fields that hold other expectations."""
+COMPARISONS = ("tolerance", "strict", "as_bfcl")
+"""The fields next to calls that say how arguments are compared."""
 DEEPEST = 5
 """Combinations that may be inside each other."""
 _Part = TypeVar("_Part")
@@ -132,7 +135,11 @@ def comparison_from_json(value: Mapping[str, Any]) -> Comparison:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
-    return Comparison(tolerance=_tolerance(value), strict=_flag(value, "strict"))
+    as_bfcl = _flag(value, "as_bfcl")
+    for name in COMPARISONS:
+        if as_bfcl and name != "as_bfcl" and name in value:
+            raise ValueError(f"expect.as_bfcl: BFCL's checker has no {name!r}; leave out one of the two")
+    return Comparison(tolerance=_tolerance(value), strict=_flag(value, "strict"), as_bfcl=as_bfcl)
 
 
 def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
@@ -344,8 +351,8 @@ def _string(value: Mapping[str, Any], name: str) -> str:
 _Reader: TypeAlias = Callable[[Mapping[str, Any]], Expectation]
 
 _READERS: dict[str, tuple[_Reader, tuple[str, ...]]] = {
-    "call": (_read_call, ("tolerance", "strict")),
-    "calls": (_read_calls, ("in_order", "tolerance", "strict")),
+    "call": (_read_call, COMPARISONS),
+    "calls": (_read_calls, ("in_order", *COMPARISONS)),
     "no_call": (_read_no_call, ()),
     "any_call": (_read_any_call, ()),
     "exact": (_read_exact, ("ignore_case", "strict")),

@@ -17,6 +17,7 @@ from pytest_selfopt.bench.environment import (
 from pytest_selfopt.bench.grading.goal import Goal, TurnGoal
 from pytest_selfopt.bench.grading.read_expect import (
     COMBINATIONS,
+    COMPARISONS,
     comparison_from_json,
     expected_calls,
     read_each,
@@ -26,8 +27,7 @@ from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
-_WITH_CALLS = ("tolerance", "strict")
-_FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in", *_WITH_CALLS)
+_FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in", *COMPARISONS)
 
 
 def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) -> Goal:
@@ -48,7 +48,7 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
     if "state" in value and "reference" in value:
         raise ValueError("expect: needs either 'state', or 'reference' calls that lead to it, not both")
     calls = expected_calls(_listed(value, "calls"))
-    for name in _WITH_CALLS:
+    for name in COMPARISONS:
         if name in value and not calls:
             raise ValueError(f"expect.{name}: says how 'calls' are compared, but there are none")
     in_order = value.get("in_order", False)

@@ -6,43 +6,26 @@ where a float is expected, but not the reverse. Strings are compared folded, low
 `,./-_*^`, and with one kind of quote. Lists are compared item by item. In an expected object a list is again a list of
 alternatives, so that a list value is written [[...]], just as among the arguments (see `read_lists`).
 
-A `Comparison` widens this for numbers, and narrows it for texts.
+A `Comparison` widens this for numbers, narrows it for texts, or follows BFCL's checker to the letter.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_call, show_calls
-from pytest_selfopt.bench.grading.alternatives import (
-    first_value,
-    members_of,
-    show_alternatives,
-    show_apart,
+from pytest_selfopt.bench.grading.alternatives import first_value, show_alternatives
+from pytest_selfopt.bench.grading.argument_values import (
+    USUAL,
+    Comparison,
+    Schema,
+    difference,
+    is_among,
+    properties_of,
+    schema_of,
 )
-from pytest_selfopt.bench.grading.folding import fold
-from pytest_selfopt.bench.grading.numbers import within
 from pytest_selfopt.trial import Json, ToolCall
-
-Schema = Mapping[str, Json]
-
-_IGNORED = re.compile(r"[ ,./\-_*^]")
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "integer": (int,),
-    "number": (int, float),
-    "float": (int, float),
-    "string": (str,),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "tuple": (list, tuple),
-    "object": (dict,),
-    "dict": (dict,),
-    "null": (type(None),),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,34 +43,11 @@ class ExpectedCall:
         return {"name": self.name, "arguments": arguments}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """How values of arguments are compared.
-
-    A number may differ by `tolerance` from the expected one; `strict` texts are equal only character by character.
-    """
-
-    tolerance: float = 0
-    strict: bool = False
-
-    def to_json(self) -> dict[str, Json]:
-        """Return what differs from BFCL's rules, as it stands next to the calls in suite files."""
-        value: dict[str, Json] = {}
-        if self.tolerance:
-            value["tolerance"] = self.tolerance
-        if self.strict:
-            value["strict"] = True
-        return value
-
-
-AS_BFCL = Comparison()
-
-
 def mismatch(
     expected: ExpectedCall,
     call: ToolCall,
     parameters: Schema | None,
-    comparison: Comparison = AS_BFCL,
+    comparison: Comparison = USUAL,
 ) -> str:
     """Say why a call is not the expected one; empty if it is.
 
@@ -107,7 +67,7 @@ def unmatched(
     expected: Sequence[ExpectedCall],
     calls: Sequence[ToolCall],
     schemas: Mapping[str, Schema],
-    comparison: Comparison = AS_BFCL,
+    comparison: Comparison = USUAL,
 ) -> str:
     """Say why several calls, in any order, are not the expected ones; empty if they are."""
     if len(calls) != len(expected):
@@ -117,7 +77,7 @@ def unmatched(
     reasons = [_mismatches(candidate, calls, schemas, comparison) for candidate in expected]
     if len(expected) == 1:
         return reasons[0][0]
-    if _assignable(reasons):
+    if _matched(reasons, comparison):
         return ""
     for candidate, row in zip(expected, reasons, strict=True):
         if all(row):
@@ -129,7 +89,7 @@ def misplaced(
     expected: Sequence[ExpectedCall],
     calls: Sequence[ToolCall],
     schemas: Mapping[str, Schema],
-    comparison: Comparison = AS_BFCL,
+    comparison: Comparison = USUAL,
 ) -> str:
     """Say which of as many calls as expected is not the expected one at its place; empty if all are."""
     for place, (wanted, call) in enumerate(zip(expected, calls, strict=True), start=1):
@@ -170,23 +130,6 @@ def required_of(schema: Schema) -> tuple[str, ...]:
     if not isinstance(required, list):
         return ()
     return tuple(name for name in required if isinstance(name, str))
-
-
-def properties_of(schema: Schema) -> dict[str, Json]:
-    """The schemas of a tool's arguments, or of an object's members, by name."""
-    return _object(schema.get("properties"))
-
-
-def type_of(schema: Schema, argument: str) -> str | None:
-    """The declared type of an argument, or None when nothing or a union is declared."""
-    return _type(_object(properties_of(schema).get(argument)))
-
-
-def has_type(value: Json, kind: str) -> bool:
-    """Whether a value has a JSON Schema type; a bool is not a number, 3.0 not an integer."""
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return isinstance(value, _TYPES[kind])
 
 
 def right_call(expected: ExpectedCall) -> ToolCall:
@@ -236,133 +179,11 @@ def _first_wrong(expected: ExpectedCall, call: ToolCall, schema: Schema, compari
     members = properties_of(schema)
     for name, value in call.arguments.items():
         values = expected.arguments[name]
-        part = _object(members.get(name))
-        if not _among(value, values, part, comparison):
+        part = schema_of(members.get(name))
+        if not is_among(value, values, part, comparison):
             place = f"{expected.name}: argument {name}"
-            return _difference(value, values, part, comparison, place)
+            return difference(value, values, part, comparison, place)
     return ""
-
-
-def _difference(
-    got: Json,
-    values: Sequence[Json],
-    schema: Schema,
-    comparison: Comparison,
-    place: str,
-) -> str:
-    """Say where and how a value differs that is none of the alternatives."""
-    kind = _type(schema)
-    if kind is not None and not has_type(got, kind):
-        return f"{place} should be of type {kind}, got {show(got)}"
-    given = [value for value in values if value != ""]
-    if len(given) == 1 and isinstance(got, dict) and isinstance(given[0], dict):
-        return _member_difference(got, given[0], schema, comparison, place)
-    wanted, shown = show_apart(given, got)
-    return f"{place}: expected {wanted}, got {shown}"
-
-
-def _member_difference(
-    got: Mapping[str, Json],
-    wanted: Mapping[str, Json],
-    schema: Schema,
-    comparison: Comparison,
-    place: str,
-) -> str:
-    """Say which member of an object is the first to differ."""
-    alternatives = members_of(wanted)
-    for name, values in alternatives.items():
-        if name not in got and "" not in values:
-            return f"{place}.{line(name, 60)} is missing, expected {show_alternatives(values)}"
-    members = properties_of(schema)
-    for name, value in got.items():
-        where = f"{place}.{line(name, 60)}"
-        if name not in alternatives:
-            return f"{where}={show(value)} was not expected"
-        member = _object(members.get(name))
-        if not _among(value, alternatives[name], member, comparison):
-            return _difference(value, alternatives[name], member, comparison, where)
-    return ""
-
-
-def _among(got: Json, alternatives: Sequence[Json], schema: Schema, comparison: Comparison) -> bool:
-    """Whether a value is one of the alternatives; "" is a value only where a string is allowed."""
-    blank_counts = _type(schema) in (None, "string")
-    for alternative in alternatives:
-        if alternative == "" and not blank_counts:
-            continue
-        if _same(got, alternative, schema, comparison):
-            return True
-    return False
-
-
-def _same(got: Json, wanted: Json, schema: Schema, comparison: Comparison) -> bool:
-    kind = _type(schema)
-    # Like BFCL, accept the alternative's own type even if another is declared: suites contain variables.
-    if kind is not None and not has_type(got, kind) and type(got) is not type(wanted):
-        return False
-    if isinstance(got, bool) or isinstance(wanted, bool):
-        return got is wanted
-    if isinstance(got, str) and isinstance(wanted, str):
-        return _same_text(got, wanted, comparison)
-    if isinstance(got, list) and isinstance(wanted, list):
-        items = _object(schema.get("items"))
-        return _same_items(got, wanted, items, comparison)
-    if isinstance(got, dict) and isinstance(wanted, dict):
-        return _same_object(got, wanted, schema, comparison)
-    if isinstance(got, int | float) and isinstance(wanted, int | float):
-        return got == wanted or within(got, wanted, comparison.tolerance)
-    return got is None and wanted is None
-
-
-def _same_text(got: str, wanted: str, comparison: Comparison) -> bool:
-    if comparison.strict:
-        return got == wanted
-    return _plain(got) == _plain(wanted)
-
-
-def _same_items(got: Sequence[Json], wanted: Sequence[Json], schema: Schema, comparison: Comparison) -> bool:
-    if len(got) != len(wanted):
-        return False
-    schemas, comparisons = itertools.repeat(schema), itertools.repeat(comparison)
-    return all(map(_same, got, wanted, schemas, comparisons))
-
-
-def _same_object(
-    got: Mapping[str, Json],
-    wanted: Mapping[str, Json],
-    schema: Schema,
-    comparison: Comparison,
-) -> bool:
-    alternatives = members_of(wanted)
-    for name, values in alternatives.items():
-        if name not in got and "" not in values:
-            return False
-    members = properties_of(schema)
-    for name, value in got.items():
-        if name not in alternatives:
-            return False
-        member = _object(members.get(name))
-        if not _among(value, alternatives[name], member, comparison):
-            return False
-    return True
-
-
-def _object(value: Json) -> dict[str, Json]:
-    """Return a value that is an object; else an empty object, which as a schema allows everything."""
-    if isinstance(value, dict):
-        return value
-    return {}
-
-
-def _type(schema: Schema) -> str | None:
-    kind = schema.get("type")
-    if isinstance(kind, str) and kind in _TYPES:
-        return kind
-    return None
-
-
-def _plain(text: str) -> str:
-    return _IGNORED.sub("", fold(text)).lower().replace("'", '"')
 
 
 def _name(name: str) -> str:
@@ -373,6 +194,19 @@ def _count(number: int) -> str:
     if number == 1:
         return "1 call"
     return f"{number} calls"
+
+
+def _matched(reasons: Sequence[Sequence[str]], comparison: Comparison) -> bool:
+    """Whether each expected call has a call of its own; BFCL's checker takes for each the first that is left."""
+    if not comparison.as_bfcl:
+        return _assignable(reasons)
+    left = list(range(len(reasons)))
+    for row in reasons:
+        fitting = [column for column in left if not row[column]]
+        if not fitting:
+            return False
+        left.remove(fitting[0])
+    return True
 
 
 def _assignable(reasons: Sequence[Sequence[str]]) -> bool:

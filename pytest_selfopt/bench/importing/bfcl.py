@@ -1,6 +1,6 @@
 """The Berkeley Function-Calling Leaderboard, versions 3 and 4: its data files with their possible answers.
 
-Calls are judged by the rules of its checker (see `bench/grading/tool_calls.py`).
+Calls are judged as its checker judges them, to the letter (see `bench/grading/bfcl_letter.py`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ _ODD = (AttributeError, LookupError, RecursionError, SyntaxError, TypeError, Val
 _VERSIONS = ("BFCL_v4_", "BFCL_v3_")
 
 
+class _NoFunctions(Exception):
+    """A case offers nothing to call."""
+
+
 def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Imported:
     """Import at most `limit` cases of a category from the folder that holds the data files.
 
@@ -61,6 +65,8 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
         place = f"{path.name}:{number}"
         try:
             imported.add(_any_case(value, folder, category, answers), place)
+        except _NoFunctions as problem:
+            imported.leave(place, str(problem))
         except _ODD as problem:
             cause = f"{type(problem).__name__}: {problem}"
             imported.leave(place, f"it does not have the form of a BFCL case ({cause})")
@@ -113,6 +119,8 @@ def _case(value: Mapping[str, Any], category: str, answers: Mapping[str, Any]) -
     turns = value["question"]
     if len(turns) != 1:
         raise ValueError(f"it has {len(turns)} turns")
+    if not value["function"]:
+        raise _NoFunctions("it offers no function, so that it would show nothing")
     case: dict[str, Any] = {
         "id": str(value["id"]),
         "messages": list(map(_message, turns[0])),
@@ -149,7 +157,7 @@ def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, A
         for function, arguments in answer.items():
             tool = function.replace(".", "_")
             calls.append({"name": tool, "arguments": dict(arguments)})
-    return {"calls": calls}
+    return {"calls": calls, "as_bfcl": True}
 
 
 def _talk(value: Mapping[str, Any], folder: Path, answers: Mapping[str, Any]) -> dict[str, Any]:

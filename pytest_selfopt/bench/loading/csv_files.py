@@ -14,7 +14,7 @@ from pytest_selfopt.bench.loading.tables import Row, Table, TableProblem, column
 from pytest_selfopt.bench.loading.texts import read_text, whole_json
 from pytest_selfopt.suggest import did_you_mean
 
-_EXPECT_FLAGS = ("no_call", "any_call", "in_order", "ignore_case", "strict")
+_EXPECT_FLAGS = ("no_call", "any_call", "in_order", "ignore_case", "strict", "as_bfcl")
 _FLAG_COLUMNS = (*_EXPECT_FLAGS, "as_given")
 _JSON_COLUMNS = ("call", "calls", "json_schema", "not", "all", "any")
 _EXPECT_COLUMNS = (

@@ -1,1 +1,1 @@
-"""The notation of numbers, part by part; `number_notation` puts the parts together."""
+"""The notation of numbers, part by part; `last_number` puts the parts together."""
