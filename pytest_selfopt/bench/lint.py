@@ -104,7 +104,7 @@ def _tools(suite: Suite) -> Iterator[LintFinding]:
     single = _offered(case for case in suite.cases if case.world is None)
     idle = sorted(single - expected)
     if idle and expected:
-        sentence = f"offered, but never right to call: {_some(idle)}"
+        sentence = f"offered, but never right to call: {some_of(idle)}"
         yield LintFinding(place=place, sentence=sentence)
 
 
@@ -124,7 +124,8 @@ def _expected(cases: Iterable[Case]) -> set[str]:
     return names
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """List the first of some names, and say how many more there are."""
     shown = ", ".join(names[:SHOWN])
     if len(names) > SHOWN:
         return f"{shown} and {len(names) - SHOWN} more"

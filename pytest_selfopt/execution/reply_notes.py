@@ -20,6 +20,8 @@ class ReplyNotes:
         self._signs: dict[str, str] = {}
         self._isolated_tokens: Counter[str] = Counter()
         self._cached_tokens: Counter[str] = Counter()
+        self._shared_tokens: Counter[str] = Counter()
+        """The cached prompt tokens of calls at temperature 0 that were not isolated."""
 
     def add(self, call: Call, result: CallResult) -> None:
         """Take in a finished call."""
@@ -39,6 +41,8 @@ class ReplyNotes:
             self._off_schema[call.model] += reply.off_schema
         if call.request.fresh:
             self._add_isolated(call.model, reply)
+        elif not call.request.sampling.temperature:
+            self._shared_tokens[call.model] += reply.tokens_cached or 0
 
     def _add_isolated(self, model: str, reply: Reply) -> None:
         self._isolated_tokens[model] += reply.tokens_in or 0
@@ -67,5 +71,11 @@ class ReplyNotes:
                 total = self._isolated_tokens[model]
                 lines.append(
                     f"{model}: isolated calls (i1) took {cached:,} of their {total:,} prompt tokens from a cache"
+                )
+            elif self._shared_tokens[model]:
+                lines.append(
+                    f"{model}: calls took {self._shared_tokens[model]:,} prompt tokens from a cache, isolated ones "
+                    "(i1) none: at temperature 0 a server such as llama.cpp then says other words, so that a "
+                    "comparison of isolation compares other words, not noise"
                 )
         return tuple(lines)

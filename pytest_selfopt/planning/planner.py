@@ -17,6 +17,7 @@ from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
 from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
+from pytest_selfopt.planning.grammars import check_refused, with_isolation_told, without_refused
 from pytest_selfopt.planning.measured import too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
@@ -62,6 +63,7 @@ def plan_phase(
     _require_answers(base, suite, settings)
     if settings.mode is Mode.PLAIN:
         return base
+    base = replace(base, because=(*base.because, *check_refused(base.specs, suite, settings)))
     if settings.mode is Mode.GATE:
         return gate_plan(base, settings, ledger)
     past = comparisons_of(ledger, phase, suite_address(suite), provenance)
@@ -83,11 +85,13 @@ def plan_phase(
         limit=_candidates_wanted(base, settings),
     )
     in_turns = can_force_cold_start(settings, base.baseline.model)
+    space, not_tried = without_refused(_feasible(settings, suite), base.baseline, suite, settings)
     left_alone = _left_alone(base.baseline, taken_back)
-    base = replace(base, rejected=rejected, because=(*base.because, *waiting.values(), *left_alone))
-    plan = with_candidates(base, _feasible(settings, suite), search, in_turns=in_turns)
+    base = replace(base, rejected=rejected, because=(*base.because, *not_tried, *waiting.values(), *left_alone))
+    plan = with_candidates(base, space, search, in_turns=in_turns)
+    candidates = with_isolation_told(plan.candidates, plan.baseline, settings)
     least, most = _passes(plan, settings)
-    return replace(plan, least_passes=least, most_passes=most)
+    return replace(plan, candidates=candidates, least_passes=least, most_passes=most)
 
 
 def _left_alone(baseline: Spec, taken_back: Iterable[TakenBack]) -> Iterator[str]:

@@ -247,3 +247,6 @@ _BUILT_IN = (
     ),
 )
 VARIANTS: dict[str, Variant] = {variant.name: variant for variant in _BUILT_IN}
+
+CONSTRAINED = ("schema", "few_shot")
+"""The built-in variants whose answers are constrained by a JSON Schema."""

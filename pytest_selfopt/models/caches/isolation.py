@@ -20,8 +20,10 @@ def _own_cache() -> dict[str, Json]:
     return {"cache_salt": uuid.uuid4().hex}
 
 
+LLAMA_CPP = "llamacpp"
+"""The owner that llama.cpp's server names."""
 _SWITCHES: Mapping[str, tuple[str, Callable[[], dict[str, Json]]]] = {
-    "llamacpp": ("llama.cpp takes no tokens from its cache (cache_prompt)", _without_cache),
+    LLAMA_CPP: ("llama.cpp takes no tokens from its cache (cache_prompt)", _without_cache),
     "vllm": ("vLLM shares its cache with no other call (cache_salt)", _own_cache),
 }
 """What servers offer, by the owner that they name in their list of models."""
@@ -62,32 +64,37 @@ class Isolation:
 
     @property
     def _marks_decide(self) -> bool:
-        return self._is_provider and self._model.wire == _ON_REQUEST
+        return _is_provider(self._base_url) and self._model.wire == _ON_REQUEST
 
     def members(self, key: str) -> dict[str, Json]:
         """Return the members of a request's body that isolate it; none if the server offers nothing."""
         with self._asking:
             if self._owner is None:
-                self._owner = self._ask_owner(key)
+                self._owner = owner_of(self._model, self._base_url, key)
         if self._owner not in _SWITCHES:
             return {}
         return _SWITCHES[self._owner][1]()
 
-    @property
-    def _is_provider(self) -> bool:
-        """Whether the address is that of a provider known by name, which is nobody's own server."""
-        return any(provider.base_url == self._base_url for provider in PROVIDERS.values() if provider.api_key_env)
 
-    def _ask_owner(self, key: str) -> str:
-        if self._model.wire == "embedded":
-            return "llamacpp"
-        if self._is_provider or self._model.wire == "ollama":
-            return ""
-        if self._model.wire == _ON_REQUEST:
-            # Neither llama.cpp nor LiteLLM heeds a switch on this wire.
-            return ""
-        owners = _owners(get_json(self._base_url, "/models", key))
-        return next(filter(owners.__contains__, _SWITCHES), "")
+def owner_of(model: ModelConfig, base_url: str, key: str) -> str:
+    """Return whose server a model's is: "llamacpp" or "vllm" by its own words, "" for all others.
+
+    Only a server at an address of the user's own is asked (GET /v1/models); `key` is shown to it.
+    """
+    if model.wire == "embedded":
+        return LLAMA_CPP
+    if _is_provider(base_url) or model.wire == "ollama":
+        return ""
+    if model.wire == _ON_REQUEST:
+        # Neither llama.cpp nor LiteLLM heeds a switch on this wire.
+        return ""
+    owners = _owners(get_json(base_url, "/models", key))
+    return next(filter(owners.__contains__, _SWITCHES), "")
+
+
+def _is_provider(base_url: str) -> bool:
+    """Whether an address is that of a provider known by name, which is nobody's own server."""
+    return any(provider.base_url == base_url for provider in PROVIDERS.values() if provider.api_key_env)
 
 
 def _owners(listed: Any) -> set[str]:
