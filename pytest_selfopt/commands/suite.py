@@ -62,9 +62,10 @@ def _unenforced(suites: Sequence[Suite]) -> list[LintFinding]:
 
     Settings that cannot be read are those of another command; without any the embedded model is asked.
     """
-    from pytest_selfopt.planning.grammars import may_be_llama_cpp, unenforced
+    from pytest_selfopt.planning.capabilities import may_be_llama_cpp
     from pytest_selfopt.planning.swarms import resolve_members
     from pytest_selfopt.settings import Mode, Overrides, load_settings
+    from pytest_selfopt.specs.llama_cases import unenforced
 
     try:
         settings = load_settings(Path.cwd(), Mode.PLAIN, Overrides())

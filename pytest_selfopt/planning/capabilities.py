@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.import_string import imported
+from pytest_selfopt.models.caches.isolation import LLAMA_CPP, owner_of
 from pytest_selfopt.models.client import Client, missing_key
-from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.config import PROVIDERS, ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.engines import ENGINES
@@ -29,6 +30,23 @@ def can_force_cold_start(settings: Settings, model: str) -> bool:
 def makes_calls_here(settings: Settings) -> bool:
     """Whether the session itself asks the models, and so needs their keys and servers."""
     return settings.runner not in ENGINES
+
+
+def is_served_by_llama_cpp(model: ModelConfig, settings: Settings) -> bool:
+    """Whether a model is at llama.cpp's server; servers of the user's own are asked, if calls are made here."""
+    if model.provider.client:
+        return False
+    if model.wire != "embedded" and not makes_calls_here(settings):
+        return False
+    key = os.environ.get(model.provider.api_key_env or "", "")
+    return owner_of(model, model.provider.base_url, key) == LLAMA_CPP
+
+
+def may_be_llama_cpp(model: ModelConfig) -> bool:
+    """Whether a model may be at llama.cpp's server: embedded ones are, and others at an address of the user's own."""
+    if model.provider.client:
+        return False
+    return model.wire == "embedded" or (model.wire == "openai" and model.provider.name not in PROVIDERS)
 
 
 def max_tokens_of(spec: Spec, settings: Settings) -> int | None:

@@ -15,9 +15,15 @@ from pytest_selfopt.loop.diagnosis.troubles import may_cure
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
-from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
+from pytest_selfopt.planning.askable import (
+    check_refused,
+    converses,
+    require_askable,
+    require_conversations,
+    with_isolation_told,
+    without_refused,
+)
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
-from pytest_selfopt.planning.grammars import check_refused, with_isolation_told, without_refused
 from pytest_selfopt.planning.measured import too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.loop.generate import Candidate
-from pytest_selfopt.planning.grammars import with_isolation_told
+from pytest_selfopt.planning.askable import with_isolation_told
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.specs.request import ChatRequest
