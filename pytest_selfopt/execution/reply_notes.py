@@ -76,6 +76,6 @@ class ReplyNotes:
                 lines.append(
                     f"{model}: calls took {self._shared_tokens[model]:,} prompt tokens from a cache, isolated ones "
                     "(i1) none: at temperature 0 a server such as llama.cpp then says other words, so that a "
-                    "comparison of isolation compares other words, not noise"
+                    "comparison of isolation compares other words, not noise alone"
                 )
         return tuple(lines)

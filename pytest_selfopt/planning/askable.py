@@ -18,7 +18,7 @@ from pytest_selfopt.specs.variants import CONSTRAINED
 
 _OTHER_WORDS = (
     "its words differ also where nothing else does: at temperature 0 llama.cpp's depend on how much of the prompt came "
-    "from its cache, so that this compares other words, not noise"
+    "from its cache, so that this compares other words, not noise alone"
 )
 
 
