@@ -22,9 +22,10 @@ def shell(tmp_path: Path) -> Shell:
     """A copy of what the documentation is made of."""
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_build"))
     shutil.copytree(ROOT / "tests/docs", tmp_path / "tests/docs", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "packages.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
-    (tmp_path / "pytest_selfopt").symlink_to(ROOT / "pytest_selfopt")
+    for source in (ROOT / "pytest_selfopt", *(ROOT / "tests").iterdir()):
+        place = tmp_path / source.relative_to(ROOT)
+        if not place.exists():
+            place.symlink_to(source)
     return Shell(tmp_path)
 
 
