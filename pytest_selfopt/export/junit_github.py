@@ -110,9 +110,18 @@ def workflow_commands(outcome: Outcome) -> list[str]:
             if not gate["passed"]:
                 command = _command(phase["phase"], gate)
                 lines.append(command)
+        if is_uncompared(phase):
+            title = _property(f"selfopt {phase['phase']}: not compared")
+            lines.append(f"::warning title={title}::{_data('compared with ' + phase['compared_with'])}")
     if outcome["why"]:
         lines.append(f"::warning title=selfopt::{_data(outcome['why'])}")
     return lines
+
+
+def is_uncompared(phase: Mapping[str, Any]) -> bool:
+    """Whether a gate was to compare a phase with what was recorded, and there was nothing."""
+    cases = phase.get("compared_cases")
+    return cases is not None and not cases["compared"]
 
 
 def _gates_in_force(phase: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -236,8 +236,18 @@ def _write_gated(page: TerminalWriter, outcome: GateOutcome) -> None:
     for gate in outcome.gates:
         if in_full or not gate.passed:
             page.write_lines([_gate_line(gate)])
-    if in_full:
-        page.write_lines([StyledText(f"compared with {outcome.beside}")])
+    if in_full or outcome.compared.is_missing:
+        page.write_lines(_compared_with(outcome))
+
+
+def _compared_with(outcome: GateOutcome) -> Iterator[StyledText]:
+    """Yield what a build was compared with, and which cases were not."""
+    line = StyledText(f"compared with {outcome.compared.beside}")
+    if outcome.compared.is_missing:
+        line = replace(line, colour="yellow")
+    yield line
+    for change in outcome.compared.changes.lines:
+        yield _warning(f"  {change}")
 
 
 def _gate_line(gate: GateResult) -> StyledText:
