@@ -21,7 +21,8 @@ from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.export.ctrf import ctrf
-from pytest_selfopt.export.junit_github import summary, with_gates, workflow_commands
+from pytest_selfopt.export.github import summary, workflow_commands
+from pytest_selfopt.export.junit import with_gates
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateResult

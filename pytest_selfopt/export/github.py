@@ -1,102 +1,14 @@
-"""The outcome of a session for build servers: JUnit, GitHub annotations, and a summary in Markdown.
-
-All of them render the value that `--selfopt-json` writes (`outcome.schema.json`).
-"""
+"""The outcome of a session on GitHub: annotations, and a summary in Markdown."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict, is_too_expensive
+from pytest_selfopt.export.outcome import BEYOND_DOUBT, Outcome, gates_in_force, is_uncompared, kind_of
 from pytest_selfopt.specs.spec import parse_spec, short_difference
-
-Outcome = Mapping[str, Any]
-"""The value that `--selfopt-json` writes."""
-
-SUITE = "selfopt gates"
-
-_END = "</testsuites>"
-BEYOND_DOUBT = "REJECT"
-"""The verdict asked for by a gate that failed, and not only for lack of evidence."""
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def gates_of(outcome: Outcome) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield each gate with its phase and spec."""
-    for phase in outcome["phases"]:
-        for spec in phase["specs"]:
-            for gate in spec["gates"]:
-                yield phase["phase"], spec["spec"], gate
-
-
-def with_gates(report: str, outcome: Outcome) -> str:
-    """Add a suite for the gates to a JUnit report: a test case for each spec and gate.
-
-    A gate that fails beyond doubt is a failure; an unsettled gate is an error.
-
-    Raises:
-        ValueError: if the report does not end as pytest's reports do.
-    """
-    before, end, after = report.rpartition(_END)
-    if not end:
-        raise ValueError("it is not a JUnit report written by pytest")
-    suite = ET.tostring(_suite(outcome), encoding="unicode")
-    return f"{before}{suite}{end}{after}"
-
-
-def _suite(outcome: Outcome) -> ET.Element:
-    """Return the suite of the gates, with the outcome of the session as its properties."""
-    gates = list(gates_of(outcome))
-    kinds = Counter(_kind(gate) for _, _, gate in gates)
-    suite = ET.Element(
-        "testsuite",
-        name=SUITE,
-        tests=str(len(gates)),
-        failures=str(kinds["failure"]),
-        errors=str(kinds["error"]),
-        skipped="0",
-        time=f"{outcome['seconds']:.3f}",
-    )
-    properties = ET.SubElement(suite, "properties")
-    head = dict(outcome)
-    del head["phases"]
-    _add_property(properties, "selfopt.outcome", head)
-    for phase in outcome["phases"]:
-        _add_property(properties, f"selfopt.{phase['phase']}", phase["in_force"])
-    for phase_name, spec, gate in gates:
-        _add_test_case(suite, f"{phase_name}.{spec}", gate)
-    return suite
-
-
-def _kind(gate: Mapping[str, Any]) -> str:
-    """Return JUnit's word for a gate's result; empty if the gate passed."""
-    if gate["passed"]:
-        return ""
-    if gate["asks"] == BEYOND_DOUBT:
-        return "failure"
-    return "error"
-
-
-def _add_test_case(suite: ET.Element, classname: str, gate: Mapping[str, Any]) -> None:
-    case = ET.SubElement(suite, "testcase", classname=classname, name=gate["name"], time="0")
-    numbers = ET.SubElement(case, "properties")
-    for name in ("value", "limit"):
-        _add_property(numbers, name, gate[name])
-    kind = _kind(gate)
-    if kind:
-        message = _NOT_XML.sub("�", gate["sentence"])
-        ET.SubElement(case, kind, message=message)
-
-
-def _add_property(properties: ET.Element, name: str, value: Any) -> None:
-    text = json.dumps(value, ensure_ascii=True)
-    ET.SubElement(properties, "property", name=name, value=text)
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
@@ -106,7 +18,7 @@ def workflow_commands(outcome: Outcome) -> list[str]:
     """
     lines = []
     for phase in outcome["phases"]:
-        for gate in _gates_in_force(phase):
+        for gate in gates_in_force(phase):
             if not gate["passed"]:
                 command = _command(phase["phase"], gate)
                 lines.append(command)
@@ -116,19 +28,6 @@ def workflow_commands(outcome: Outcome) -> list[str]:
     if outcome["why"]:
         lines.append(f"::warning title=selfopt::{_data(outcome['why'])}")
     return lines
-
-
-def is_uncompared(phase: Mapping[str, Any]) -> bool:
-    """Whether a gate was to compare a phase with what was recorded, and there was nothing."""
-    cases = phase.get("compared_cases")
-    return cases is not None and not cases["compared"]
-
-
-def _gates_in_force(phase: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the gates of the spec in force in a phase."""
-    for spec in phase["specs"]:
-        if spec["spec"] == phase["in_force"]:
-            yield from spec["gates"]
 
 
 def _command(phase: str, gate: Mapping[str, Any]) -> str:
@@ -157,7 +56,7 @@ def summary(outcome: Outcome) -> str:
     for phase in outcome["phases"]:
         lines += [f"### {_cell(phase['phase'])}", "", *_verdict_lines(outcome, phase), ""]
         lines += _table(_SPEC_COLUMNS, map(_spec_row, phase["specs"]))
-        rows = list(map(_gate_row, _gates_in_force(phase)))
+        rows = list(map(_gate_row, gates_in_force(phase)))
         if rows:
             lines += ["", *_table(_GATE_COLUMNS, rows)]
         for diagnosis in phase["diagnoses"]:
@@ -237,7 +136,7 @@ def _spec_row(spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _gate_row(gate: Mapping[str, Any]) -> tuple[str, ...]:
-    return _WORDS[_kind(gate)], gate["name"], gate["sentence"]
+    return _WORDS[kind_of(gate)], gate["name"], gate["sentence"]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
