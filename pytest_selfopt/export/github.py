@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict, is_too_expensive
-from pytest_selfopt.export.outcome import BEYOND_DOUBT, Outcome, gates_in_force, is_uncompared, kind_of
+from pytest_selfopt.export.outcome import (
+    BEYOND_DOUBT,
+    Outcome,
+    gates_in_force,
+    is_uncompared,
+    kind_of,
+    lost_first,
+    specs_in_force,
+)
 from pytest_selfopt.specs.spec import parse_spec, short_difference
+
+_MOST_CASES = 8
+"""Cases of a phase that are annotated: GitHub shows ten annotations of a level in a step."""
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
-    """Return workflow commands for the gates that the specs in force did not pass.
+    """Return workflow commands for the gates that the specs in force did not pass, and a gate's worst cases.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -22,6 +33,8 @@ def workflow_commands(outcome: Outcome) -> list[str]:
             if not gate["passed"]:
                 command = _command(phase["phase"], gate)
                 lines.append(command)
+        if outcome["kind"] == "gate":
+            lines += _case_commands(phase)
         if is_uncompared(phase):
             title = _property(f"selfopt {phase['phase']}: not compared")
             lines.append(f"::warning title={title}::{_data('compared with ' + phase['compared_with'])}")
@@ -39,6 +52,29 @@ def _command(phase: str, gate: Mapping[str, Any]) -> str:
     return f"::{level} title={title}::{_data(gate['sentence'])}"
 
 
+def _case_commands(phase: Mapping[str, Any]) -> Iterator[str]:
+    """Yield workflow commands for the worst cases of a phase that does not pass its gates, at their lines."""
+    if all(gate["passed"] for gate in gates_in_force(phase)):
+        return
+    for spec in specs_in_force(phase):
+        for case in lost_first(spec["cases"])[:_MOST_CASES]:
+            yield _case_command(phase["phase"], case)
+
+
+def _case_command(phase: str, case: Mapping[str, Any]) -> str:
+    answers, before = case["trials"] - case["errors"], case.get("before")
+    level, sentence = "warning", f"{case['passes']} of {answers} answers right"
+    if case["errors"]:
+        sentence += f", {case['errors']} calls without one"
+    if before:
+        sentence += f", {before['passes']} of {before['answers']} before"
+        if answers and not case["passes"] and before["passes"] == before["answers"]:
+            level = "error"
+    place = f"file={_property(case['file'])},line={case['line']}"
+    title = _property(f"selfopt {phase}: {case['case']}")
+    return f"::{level} {place},title={title}::{_data(sentence + ': ' + case['reason'])}"
+
+
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
@@ -49,7 +85,7 @@ def _property(text: str) -> str:
 
 def summary(outcome: Outcome) -> str:
     """Return the outcome as Markdown: the verdict in a sentence, then a table for each phase."""
-    verdict = _VERDICT.get(outcome["status"], "not decided")
+    verdict = VERDICTS.get(outcome["status"], "not decided")
     lines = [f"## selfopt {outcome['kind']}: {verdict}", ""]
     if outcome["why"]:
         lines += [_cell(outcome["why"]), ""]
@@ -111,7 +147,7 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
     )
 
 
-_VERDICT = {0: "passed", 1: "failed", 10: "not enough evidence"}
+VERDICTS = {0: "passed", 1: "failed", 10: "not enough evidence"}
 
 
 _SPEC_COLUMNS = ("spec", "verdict", "accuracy", "median", "trials")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Outcome = Mapping[str, Any]
@@ -60,3 +60,18 @@ def is_uncompared(phase: Mapping[str, Any]) -> bool:
     """Whether a gate was to compare a phase with what was recorded, and there was nothing."""
     cases = phase.get("compared_cases")
     return cases is not None and not cases["compared"]
+
+
+def lost_first(cases: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the cases that are not always right, or less often than before: first those that have lost most."""
+    worse = [case for case in cases if case["passes"] < case["trials"] or _loss(case) > 0]
+    return sorted(worse, key=_loss, reverse=True)
+
+
+def _loss(case: Mapping[str, Any]) -> float:
+    """Return by how much the share of right answers fell; below 0 where nothing is known of before."""
+    before = case.get("before")
+    answers = case["trials"] - case["errors"]
+    if not before or not answers:
+        return -1.0
+    return float(before["passes"] / before["answers"] - case["passes"] / answers)

@@ -20,6 +20,7 @@ from pytest_selfopt.cycle.build_gate import Comparison, GateOutcome
 from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.export.comment import comment
 from pytest_selfopt.export.ctrf import ctrf
 from pytest_selfopt.export.github import summary, workflow_commands
 from pytest_selfopt.export.junit import with_gates
@@ -175,8 +176,8 @@ def _cases(phase: PhaseRun, trials: Sequence[Trial], before: Sequence[Trial]) ->
 
 
 def _places(suites: Sequence[Suite]) -> dict[str, tuple[str, int]]:
-    """Return file and line of each case; a file below the working directory is named from there."""
-    here = Path.cwd()
+    """Return file and line of each case; a file below the checkout on GitHub, or the working directory, from there."""
+    here = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())
     places: dict[str, tuple[str, int]] = {}
     for suite in suites:
         path = suite.path
@@ -221,6 +222,7 @@ def write_outputs(
     problems = [
         _write_json(outcome, config),
         _write_ctrf(outcome, config),
+        _write_comment(outcome, config),
         _add_gates_to_junit(outcome, config),
         _write_job_summary(outcome, published, environment),
     ]
@@ -243,6 +245,14 @@ def _write_ctrf(outcome: dict[str, Any], config: pytest.Config) -> str:
     version = metadata.version("pytest-selfopt")
     tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=version)
     return _write("--selfopt-ctrf", Path(path), _json_text(tests))
+
+
+def _write_comment(outcome: dict[str, Any], config: pytest.Config) -> str:
+    """Write the outcome as a comment for a pull request, if configured; return the problem, if any."""
+    path = config.getoption("selfopt_comment")
+    if not path:
+        return ""
+    return _write("--selfopt-comment", Path(path), redact_written(comment(outcome)))
 
 
 def _add_gates_to_junit(outcome: dict[str, Any], config: pytest.Config) -> str:

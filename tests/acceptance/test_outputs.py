@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from pytest_selfopt.export.comment import comment
 from pytest_selfopt.export.ctrf import ctrf
 from pytest_selfopt.export.github import summary, workflow_commands
 from pytest_selfopt.export.junit import with_gates
@@ -273,13 +274,14 @@ def test_a_converter_finds_what_ctrf_says(better: Project) -> None:
     assert names == set(by_name(better))
 
 
-HOSTILE = "a|b <script> ]]> \x00\x1b[31m %0A ::error::\r\nnext"
+HOSTILE = "a|b <script> @someone ]]> \x00\x1b[31m %0A ::error::\r\nnext"
 
 
 def hostile() -> dict[str, Any]:
     gate = {"name": "own", "passed": False, "asks": "REJECT", "value": None, "limit": 1.0, "sentence": HOSTILE}
     metrics = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "trials": 10, "latency_median_s": None}
     case = {"case": "suite/a", "trials": 2, "passes": 1, "errors": 0, "seconds": 1.0, "reason": HOSTILE}
+    case |= {"file": "a,b:c\n.jsonl", "line": 7, "before": None}
     spec = {
         "spec": "m/atomic/a/t1/r0/i0",
         "verdict": None,
@@ -300,11 +302,35 @@ def hostile() -> dict[str, Any]:
     return {**head, "phases": [phase]}
 
 
+def test_a_comment_has_sixty_lines_at_most() -> None:
+    """The worst cases come first, and the others are counted, however many cases, phases and gates there are."""
+    one = hostile()
+    (phase,) = one["phases"]
+    (spec,) = phase["specs"]
+    spec["cases"] = [
+        {**spec["cases"][0], "case": f"suite/case-{place}", "passes": place % 3, "before": {"passes": 2, "answers": 2}}
+        for place in range(300)
+    ]
+    lines = comment(one).splitlines()
+    assert len(lines) <= 60
+    rows = [line for line in lines if line.startswith("| `suite/")]
+    assert len(rows) > 30
+    assert all("| 2 of 2 | 0 of 2 |" in row for row in rows)
+    assert f"{200 - len(rows)} more cases with wrong answers, and 100 without." in lines
+    several = {**one, "phases": [{**phase, "phase": f"phase {number}"} for number in range(20)]}
+    assert len(comment(several).splitlines()) == 60
+    assert comment({**one, "phases": []}).splitlines()[1] == "## selfopt gate: failed"
+
+
 def test_every_sentence_is_escaped_in_its_format() -> None:
     for line in workflow_commands(hostile()):
         assert "\n" not in line
         assert "\r" not in line
         assert line.count("::error") + line.count("::warning") <= 2
+    text = comment(hostile())
+    assert "<script>" not in text
+    assert "@someone" not in text
+    assert all(line.count("|") - line.count("\\|") in (0, 5) for line in text.splitlines())
     text = summary(hostile())
     assert "<script>" not in text
     assert all(line.count("|") - line.count("\\|") in (0, 4, 6) for line in text.splitlines())
