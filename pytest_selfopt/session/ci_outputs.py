@@ -54,6 +54,8 @@ def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
         why = result.problem
     elif result.status != "decided":
         why = why_undecided(result)[0]
+    elif result.silent:
+        why = "; ".join(f"{phase}: {reason}" for phase, reason in result.silent.items())
     phases: list[dict[str, Any]] = []
     for outcome in result.gated:
         phase = result.phases[outcome.phase]

@@ -131,6 +131,18 @@ def test_recorded_and_routed_specs_are_both_measured(routed: Project) -> None:
     assert "fixed 0 answers, broke 27 of 36" in said(result)
 
 
+def test_a_recorded_spec_that_is_gone_is_compared_as_stored(routed: Project) -> None:
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + 'compare = "beside"\n')
+    rules: list[dict[str, Any]] = routed.routing()["rules"]
+    routed.write_routing([{**rule, "variant": "native_api"} for rule in rules])
+    routed.server.play({"rules": [{"when": {"constrained": True}, "then": {"status": 400}}]})
+    result = gate(routed)
+    assert result.ret == 1, said(result)
+    why = "none of the calls that asked it beside gave an answer"
+    assert f"compared with what cycle 1 stored of {WINNER} ({why})" in said(result)
+    assert "fixed 0 answers, broke 27 of 36" in said(result)
+
+
 def change_suite(made: Project) -> None:
     """Reword a case, take one out and add one."""
     lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]

@@ -170,10 +170,11 @@ def test_one_phase_without_a_server_leaves_the_other(better: Project) -> None:
     better.pytester.makepyfile(test_other=body)
     lines = (better.path / "items.jsonl").read_text().splitlines(keepends=True)
     (better.path / "few.jsonl").write_text("".join(lines[:4]))
-    result = better.run("--selfopt-cycle")
+    result = better.run("--selfopt-cycle", "--selfopt-json=out.json")
     assert result.ret == 10, said(result)
     reason = "12 of 12 calls refused at http://127.0.0.1:9/gone (Connection refused); nothing decided; start it"
     assert f"other: {reason}" in said(result)
+    assert f"other: {reason}" in json.loads((better.path / "out.json").read_text())["why"]
     assert "PROMOTE atomic" in said(result)
     assert budget_places(better) == [1]
     assert {entry["phase"]: entry.get("status") for entry in better.history()} == {"atomic": None, "other": "stopped"}
