@@ -41,7 +41,7 @@ from pytest_selfopt.routing.feedback import FEEDBACK, set_unusable_aside
 from pytest_selfopt.routing.history import HISTORY, LEARNED, with_cycles
 from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.specs.spec import Spec, parse_spec
-from pytest_selfopt.trial import Json
+from pytest_selfopt.trial import Json, Outcome
 
 NONE_SILENT: Mapping[str, str] = MappingProxyType({})
 
@@ -195,10 +195,15 @@ def record_stopped_cycle(
 
 
 def _release_comparisons(state: CycleStore, phases: Sequence[PhaseRun], cycle: int) -> None:
-    """Take back the numbers of comparisons that this cycle has opened, if no pair has come: they have spent nothing."""
+    """Take back the numbers of comparisons that this cycle has opened, if no answer has come: they have spent nothing.
+
+    After a single answer on either side they stay, or whoever stops what begins badly could begin anew.
+    """
     for phase in phases:
         for spec, comparison in phase.comparisons.items():
-            if comparison.cycles == (cycle,) and not phase.tally(spec).pairs:
+            trials = (*phase.trials(phase.plan.baseline.id), *phase.trials(spec))
+            is_answered = any(trial.outcome is not Outcome.ERROR for trial in trials)
+            if comparison.cycles == (cycle,) and not is_answered:
                 state.ledger.release_comparison(comparison.number)
 
 

@@ -337,7 +337,7 @@ class Ledger:
             return open_comparison(connection, key, cycle=cycle, share_of=share_of)
 
     def release_comparison(self, number: int) -> None:
-        """Forget that a comparison was opened: without a single pair it has spent nothing of the error budget."""
+        """Forget that a comparison was opened: without an answer it has spent nothing of the error budget."""
         with self._database.writing() as connection:
             connection.execute(queries.RELEASE_COMPARISON, (number,))
 

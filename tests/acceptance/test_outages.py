@@ -108,8 +108,9 @@ def test_a_cycle_without_a_server_ends_early(better: Project, way: str) -> None:
 def test_every_page_tells_of_an_outage(better: Project) -> None:
     better.configure(TWO_SPECS)
     assert better.run("--selfopt-cycle").ret == 0
-    better.configure(TWO_SPECS, base_url=NOWHERE)
+    better.configure(TWO_SPECS.replace("retries = []", "retries = [2]"), base_url=NOWHERE)
     assert better.run("--selfopt-cycle").ret == 10
+    assert budget_places(better) == [1]
     reason = f"20 of 20 calls refused at {NOWHERE} (Connection refused), so that no more were made; nothing decided"
     reports = better.path / ".selfopt" / "reports"
     for page in ("index.html", "cycle-2.html"):
