@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} needs --selfopt-cycle")
-    for option in ("max_calls", "max_cost", "json", "ctrf"):
+    for option in ("max_calls", "max_cost", "json", "ctrf", "comment"):
         if config.getoption(f"selfopt_{option}") and not _judges(config):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} needs --selfopt-cycle or --selfopt-gate")
@@ -234,6 +234,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-ctrf": {
         "metavar": "PATH",
         "help": "Write gates and cases as a test report in the Common Test Report Format.",
+    },
+    "--selfopt-comment": {
+        "metavar": "PATH",
+        "help": "Write the result as a comment for a pull request: at most 60 lines of Markdown, cases before and now.",
     },
     "--selfopt-no-report": {
         "action": "store_true",

@@ -77,6 +77,20 @@ UNREACHED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.WORKER_LOST})
 """Errors that say nothing about the model: the attempt never reached it, or its result was lost."""
 
 
+SILENT = frozenset(
+    {
+        ErrorKind.TIMEOUT,
+        ErrorKind.CONNECTION,
+        ErrorKind.AUTH,
+        ErrorKind.RATE_LIMIT,
+        ErrorKind.SERVER,
+        ErrorKind.QUOTA,
+        ErrorKind.WORKER_LOST,
+    }
+)
+"""Errors of calls that no model has seen, as in an outage; with the others a model, or what it was asked, is wrong."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One tool call that a model asked for."""

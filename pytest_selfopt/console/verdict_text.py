@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from pytest_selfopt.console.quantities import format_cost
 
+NOTHING_DECIDED = "nothing decided"
+"""What the sentence on an outage says, beside what to do."""
 UNDECIDED: Mapping[str, str] = {
     "interrupted": "the session was interrupted",
     "partial": "only some of the planned trials were selected",
     "running": "the cycle is under way, or was cut off",
-    "stopped": "its budget or quota was used up, or its connections were blocked",
+    "stopped": "its budget or quota was used up, its connections were blocked, or no server answered",
 }
 """The reason why a cycle decided nothing, by its status."""
 NEXT_STEPS: Mapping[str, str] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
@@ -15,9 +15,11 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.tally import Tally, tally
 from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.loop.recorded import CaseChanges, recorded_answers
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import recorded_spec
 from pytest_selfopt.specs.neighbours import differs_in_warmup
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Trial
 
 _STATUS = {
@@ -28,14 +30,34 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What the trials of a build were compared with, in words, and the pairs (None: with nothing).
+
+    `before` are the trials on the other side of the pairs.
+    """
+
+    beside: str
+    tally: Tally | None = None
+    before: tuple[Trial, ...] = ()
+    changes: CaseChanges = field(default_factory=CaseChanges)
+    is_wanted: bool = True
+    """Whether a comparison is configured."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a comparison is configured, and there was nothing to compare with."""
+        return self.is_wanted and self.tally is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """The result of a phase against its thresholds; `beside` says what it was compared with."""
+    """The result of a phase against its thresholds, and what it was compared with."""
 
     phase: str
     spec: str
     metrics: Metrics
     gates: tuple[GateResult, ...]
-    beside: str
+    compared: Comparison
 
     @property
     def verdict(self) -> Verdict:
@@ -68,11 +90,11 @@ def gate(phase: PhaseRun, state: SessionStore) -> GateOutcome:
     """
     settings = state.settings.phase(phase.plan.phase)
     spec = phase.plan.baseline.id
-    recorded, beside = _recorded(phase, state, settings.bars.compare)
+    compared = _compared(phase, state, settings.bars.compare)
     metrics = phase.metrics(spec)
     gates = against_bars(
         metrics,
-        recorded,
+        compared.tally,
         settings.bars,
         phase.limits,
         missing=phase.missing(),
@@ -82,7 +104,7 @@ def gate(phase: PhaseRun, state: SessionStore) -> GateOutcome:
         spec=spec,
         metrics=metrics,
         gates=gates,
-        beside=beside,
+        compared=compared,
     )
 
 
@@ -95,39 +117,67 @@ def gate_status(gated: Sequence[GateOutcome]) -> int:
     return EXIT_DECIDED
 
 
-def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[Tally | None, str]:
-    """Return the pairs with recorded trials, and a text that names these, or says why there are none."""
+def _compared(phase: PhaseRun, state: SessionStore, compare: Compare) -> Comparison:
+    """Pair a phase's trials with recorded ones, or with new ones of the spec that was recorded."""
     if compare is Compare.NONE:
-        return None, "nothing, as configured"
+        return Comparison(beside="nothing, as configured", is_wanted=False)
     spec = recorded_spec(state.ledger, phase.plan.phase)
     if spec is None or state.ledger is None:
-        return None, "nothing: no decided cycle is in the ledger"
+        return Comparison(beside="nothing: no decided cycle is in the ledger")
     now = phase.trials(phase.plan.baseline.id)
+    recorded = recorded_answers(_stored(state.ledger, phase, spec.id), _hashes(phase), passes=phase.plan.least_passes)
+    why_stored = ""
     if compare is Compare.BESIDE:
-        if differs_in_warmup(spec, phase.plan.baseline):
-            return None, f"nothing: {spec.id} differs in its warm-up, which does not show side by side"
-        if not phase.plan.candidates:
-            return None, "nothing: what is in force is what the last cycle left in force"
         beside = phase.trials(spec.id)
-        return tally(beside, now, phase.cases, groups=phase.groups), f"{spec.id}, asked beside it"
-    stored, cycle = _stored(state.ledger, phase, spec.id)
-    if not stored:
-        return None, f"nothing: the ledger holds no whole pass of {spec.id} over these prompts"
-    return tally(stored, now, phase.cases, groups=phase.groups), f"what cycle {cycle} stored of {spec.id}"
+        pairs = tally(beside, now, phase.cases, groups=phase.groups)
+        if phase.plan.candidates and pairs.pairs:
+            return Comparison(
+                beside=f"{spec.id}, asked beside it", tally=pairs, before=beside, changes=recorded.changes
+            )
+        why_stored = f" ({_why_not_beside(phase.plan, spec)})"
+    changes = recorded.changes
+    if not changes.compared:
+        return Comparison(
+            beside=f"nothing: no cycle has an answer of {spec.id} to these prompts{why_stored}", changes=changes
+        )
+    of_all = ""
+    if len(changes.compared) < len(phase.cases):
+        of_all = f" to {len(changes.compared)} of {len(phase.cases)} prompts"
+    return Comparison(
+        beside=f"what {_named_cycles(recorded.cycles)} stored of {spec.id}{of_all}{why_stored}",
+        tally=tally(recorded.trials, now, changes.compared, groups=phase.groups),
+        before=recorded.trials,
+        changes=changes,
+    )
 
 
-def _stored(ledger: Ledger, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
-    """Return the trials of the latest decided cycle that asked a spec all these prompts, and its number."""
+def _why_not_beside(plan: PhasePlan, spec: Spec) -> str:
+    """Say why the trials of a build are paired with stored ones although new ones are configured."""
+    if spec == plan.baseline:
+        return "what is in force is what the last cycle left in force"
+    if differs_in_warmup(spec, plan.baseline):
+        return "a warm-up does not show side by side"
+    return "none of the calls that asked it beside gave an answer"
+
+
+def _named_cycles(cycles: Sequence[int]) -> str:
+    if len(cycles) == 1:
+        return f"cycle {cycles[0]}"
+    return f"cycles {', '.join(map(str, cycles[:-1]))} and {cycles[-1]}"
+
+
+def _hashes(phase: PhaseRun) -> dict[str, str]:
+    """Return the content hash of each case that counts."""
     hashes: dict[str, str] = {}
     for suite in phase.suites:
         for case in suite.cases:
             hashes[case.key] = case.content_hash
-    cases = set(phase.cases)
-    decided = [row["id"] for row in ledger.cycles() if row["status"] == "decided"]
-    for cycle in reversed(decided):
+    return {case: hashes[case] for case in phase.cases}
+
+
+def _stored(ledger: Ledger, phase: PhaseRun, spec: str) -> Iterator[tuple[int, tuple[Trial, ...]]]:
+    """Yield the trials of a spec in each cycle that ended by itself, the last cycle first."""
+    ended = [row["id"] for row in ledger.cycles() if row["status"] in ("decided", "stopped")]
+    for cycle in reversed(ended):
         stored = ledger.trials([cycle], phase.plan.phase)[cycle]
-        same_spec = (trial for trial in stored if trial.spec == spec)
-        trials = tuple(trial for trial in same_spec if hashes.get(trial.case) == trial.case_hash)
-        if {trial.case for trial in trials} >= cases:
-            return trials, cycle
-    return (), 0
+        yield cycle, tuple(trial for trial in stored if trial.spec == spec)

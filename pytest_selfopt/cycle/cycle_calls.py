@@ -16,6 +16,7 @@ from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.copies import CopyWatch, Earlier
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
 from pytest_selfopt.execution.model_pool import call_limits
+from pytest_selfopt.execution.outage import OutageWatch
 from pytest_selfopt.execution.passes import make_passes
 from pytest_selfopt.execution.project_runner import is_project_runner
 from pytest_selfopt.execution.time_left import CallLimits
@@ -25,6 +26,7 @@ from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.runner import Runner
+from pytest_selfopt.settings import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class CycleCalls:
     passes: Sequence[Pass]
     dispatcher: Dispatcher
     meter: CallMeter
+    outages: OutageWatch
     limits: CallLimits
 
 
@@ -91,7 +94,11 @@ def make_cycle_calls(
     runner = backend.runner(purpose)
     window = request.lookahead.window(most_at_a_time(models, backend.most))
     meter = CallMeter(request.session_plan.planned)
-    dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window, meter)
+    outages = OutageWatch()
+    if settings.mode is Mode.PLAIN:
+        # A plain session is a test like any other: each fails by what it meets.
+        outages = OutageWatch(None)
+    dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window, meter, outages)
     return CycleCalls(
         factory=factory,
         recorder=recorder,
@@ -99,6 +106,7 @@ def make_cycle_calls(
         passes=passes,
         dispatcher=dispatcher,
         meter=meter,
+        outages=outages,
         limits=call_limits(models, backend.most),
     )
 
@@ -128,6 +136,7 @@ def _make_dispatcher(
     opened: OpenedCycle,
     window: int | None,
     meter: CallMeter,
+    outages: OutageWatch,
 ) -> Dispatcher:
     return Dispatcher(
         runner=runner,
@@ -139,6 +148,7 @@ def _make_dispatcher(
         window=window,
         candidates=_candidates(opened),
         meter=meter,
+        outages=outages,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_selfopt import clock
@@ -40,7 +41,9 @@ from pytest_selfopt.routing.feedback import FEEDBACK, set_unusable_aside
 from pytest_selfopt.routing.history import HISTORY, LEARNED, with_cycles
 from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.specs.spec import Spec, parse_spec
-from pytest_selfopt.trial import Json
+from pytest_selfopt.trial import Json, Outcome
+
+NONE_SILENT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +58,12 @@ class FinishedCycle:
     """The attempts and USD of the cycle."""
 
 
-def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> FinishedCycle:
+def finish_cycle_files(
+    state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float, silent: Mapping[str, str] = NONE_SILENT
+) -> FinishedCycle:
     """Judge the evidence of all phases, and write the results in one step, whole or not at all.
 
+    Phases that are `silent`, for a reason, are recorded as those of a stopped cycle are.
     A cycle that is interrupted before that is complete can be resumed, and is judged again.
 
     Raises:
@@ -65,17 +71,22 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     """
     ended = clock.now()
     now = timestamp(ended)
+    unheard = [phase for phase in phases if phase.plan.phase in silent]
+    phases = [phase for phase in phases if phase.plan.phase not in silent]
     conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
     settings = state.settings
     routing, notes = keep_edits(settings.routing_path, state.began, routing)
     with change_state(settings.state_dir, state.ledger, f"cycle {cycle}", state.lease) as written:
         _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
+        _release_comparisons(state, unheard, cycle)
         state.ledger.finish_cycle(cycle, ended=ended, status="decided")
         text = new_text(settings.routing_path, routing, now=now)
         if text is not None:
             written.replace(settings.routing_path, text)
         following = _plan_following(state, phases, routing)
         entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
+        for phase in unheard:
+            entries.append(_stopped_entry(phase.plan, silent[phase.plan.phase], cycle=cycle, began=began))
         notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
         notes.append(set_unusable_aside(settings.state_dir / FEEDBACK))
         written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
@@ -167,7 +178,7 @@ def _history_entries(
 def record_stopped_cycle(
     state: CycleStore, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float
 ) -> tuple[str, ...]:
-    """Record the end of a cycle that stopped at its budget, and add it to the history with every candidate on HOLD.
+    """Record the end of a cycle that stopped for a reason, and add it to the history with every candidate on HOLD.
 
     Raises:
         StateError: if something cannot be written; ledger and history are as they were before.
@@ -175,11 +186,25 @@ def record_stopped_cycle(
     entries = [_stopped_entry(phase.plan, reason, cycle=cycle, began=began) for phase in phases]
     settings = state.settings
     with change_state(settings.state_dir, state.ledger, f"cycle {cycle}", state.lease) as written:
+        _release_comparisons(state, phases, cycle)
         state.ledger.finish_cycle(cycle, ended=clock.now(), status="stopped")
         note = _write_history(written, settings.state_dir / HISTORY, entries)
     if not note:
         return ()
     return (note,)
+
+
+def _release_comparisons(state: CycleStore, phases: Sequence[PhaseRun], cycle: int) -> None:
+    """Take back the numbers of comparisons that this cycle has opened, if no answer has come: they have spent nothing.
+
+    After a single answer on either side they stay, or whoever stops what begins badly could begin anew.
+    """
+    for phase in phases:
+        for spec, comparison in phase.comparisons.items():
+            trials = (*phase.trials(phase.plan.baseline.id), *phase.trials(spec))
+            is_answered = any(trial.outcome is not Outcome.ERROR for trial in trials)
+            if comparison.cycles == (cycle,) and not is_answered:
+                state.ledger.release_comparison(comparison.number)
 
 
 def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class CycleResult:
     """The results of a gate's phases."""
     following: Mapping[str, PhasePlan] = field(default_factory=dict)
     """The plans of the next cycle, by phase."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Why nothing was decided in the phases of a decided cycle in which no server answered anything."""
     proof: ProofRun | None = None
     """The proof that a following session is to run."""
     warmups: tuple[Warmup, ...] = ()

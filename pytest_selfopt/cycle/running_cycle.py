@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 
 from pytest_selfopt import clock
 from pytest_selfopt.bench.expected_failure import begin_to_pass
@@ -21,6 +23,7 @@ from pytest_selfopt.cycle.store import CycleStore, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.backends import CallBackend
+from pytest_selfopt.execution.outage import Outage, address_of, silence_of
 from pytest_selfopt.ledger.ledger import CycleStatus, Ledger, Warmup
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
@@ -54,6 +57,7 @@ class RunningCycle:
         self._calls = calls.factory
         self._recorder = calls.recorder
         self._budget = calls.budget
+        self._outages = calls.outages
         self._observer = observer
         self._cycle = opened.cycle
         self._phases = opened.phases
@@ -156,11 +160,13 @@ class RunningCycle:
         return CallResult(error=error, started=now, ended=now, answers=0)
 
     def _stop_calls(self, error: CallError, model: str) -> None:
-        """Note why no more calls are made: the budget or a quota is used up, or connections are blocked."""
+        """Note why no more calls are made: budget or quota are used up, connections blocked, or there is an outage."""
         if self.stopped_because:
             return
         if self._budget is not None and self._budget.spent:
             self.stopped_because = self._budget.spent
+        elif self._outages.outage is not None:
+            self.stopped_because = self._describe(self._outages.outage)
         elif is_blocked(error):
             self.stopped_because = (
                 f"{model} cannot be asked: {error.message}; allow its host, or keep what blocks connections from "
@@ -171,6 +177,10 @@ class RunningCycle:
         elif self.dispatcher.spent is not None:
             # The call was not made, because another one, such as a warm-up, had met the end of the quota.
             self.stopped_because = spent_sentence(*self.dispatcher.spent)
+
+    def _describe(self, outage: Outage) -> str:
+        """Say what an outage is, with the addresses of the servers."""
+        return outage.sentence(partial(address_of, self.settings))
 
     def take(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""
@@ -234,7 +244,18 @@ class RunningCycle:
         self._recorder.flush()
         if interrupted or self._partial or self.stopped_because or self._evidence_problems:
             return self._finish_undecided(self._store, interrupted=interrupted)
-        return self._finish_decided(self._store)
+        silent = {name: self._describe(outage) for name, outage in self._silences()}
+        if len(silent) == len(self._phases):
+            self.stopped_because = "; ".join(dict.fromkeys(silent.values()))
+            return self._finish_undecided(self._store, interrupted=False)
+        return self._finish_decided(self._store, silent)
+
+    def _silences(self) -> Iterator[tuple[str, Outage]]:
+        """Yield each phase in which no server has answered anything, with its outage."""
+        for name, phase in self._phases.items():
+            outage = silence_of(chain.from_iterable(map(phase.trials, phase.specs)))
+            if outage is not None:
+                yield name, outage
 
     def fail(self, problem: str) -> CycleResult:
         """Return the result of a cycle that could not be concluded because of a problem; it can be resumed."""
@@ -286,9 +307,8 @@ class RunningCycle:
         if status != "stopped":
             ledger.finish_cycle(self._cycle, ended=clock.now(), status=status)
             return result
-        notes = record_stopped_cycle(
-            store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began
-        )
+        phases = tuple(self._phases.values())
+        notes = record_stopped_cycle(store, phases, self.stopped_because, cycle=self._cycle, began=self._began)
         return replace(result, notes=(*result.notes, *notes))
 
     def _add_unrecorded(self, ledger: Ledger, budget: CallBudget) -> None:
@@ -308,11 +328,11 @@ class RunningCycle:
             return "partial"
         return "interrupted"
 
-    def _finish_decided(self, store: CycleStore) -> CycleResult:
-        """Judge all phases, and write the results."""
+    def _finish_decided(self, store: CycleStore, silent: Mapping[str, str]) -> CycleResult:
+        """Judge all phases but the `silent` ones, and write the results."""
         warmups = store.ledger.warmups(self._cycle)
         phases = tuple(self._phases.values())
-        finished = finish_cycle_files(store, phases, cycle=self._cycle, began=self._began)
+        finished = finish_cycle_files(store, phases, cycle=self._cycle, began=self._began, silent=silent)
         cases = {name: len(phase.cases) for name, phase in self._phases.items()}
         proof, waits = proof_of(finished.conclusions, finished.following, cases, self.settings, spent=finished.spent)
         result = self._result()
@@ -324,6 +344,7 @@ class RunningCycle:
             warmups=warmups,
             conclusions=finished.conclusions,
             following=finished.following,
+            silent=silent,
             proof=proof,
             notes=(*result.notes, *finished.notes, *filter(None, [waits])),
         )

@@ -10,6 +10,7 @@ from enum import Enum
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.call_meter import CallMeter
+from pytest_selfopt.execution.outage import OutageWatch, unmade
 from pytest_selfopt.execution.refusals import Refusals
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
@@ -78,7 +79,8 @@ class Dispatcher:
     before any thread can read their replies, and returns what is read; an exception from it ends the dispatch. Calls
     that are `stored` (by id) are not made again. With a `window`, at most that many calls are made at a time, and only
     when an item waits for one of them or a later one. Of `candidates` (phase and spec), those of which every call was
-    refused are asked no more in passes that begin later. A `meter` counts the calls that have ended.
+    refused are asked no more in passes that begin later. A `meter` counts the calls that have ended; `outages` end
+    them early.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Dispatcher:
         window: int | None = None,
         candidates: Collection[tuple[str, str]] = (),
         meter: CallMeter | None = None,
+        outages: OutageWatch | None = None,
     ) -> None:
         self._runner = runner
         # Once, because a check against a protocol takes longer than the bookkeeping of a call.
@@ -121,6 +124,7 @@ class Dispatcher:
         """Whether no result comes any more."""
         self._thread: threading.Thread | None = None
         self._meter = meter
+        self._outages = outages or OutageWatch(None)
         self.warming: tuple[str, ...] = ()
         """The models that are being warmed up."""
 
@@ -174,6 +178,8 @@ class Dispatcher:
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """Wait for the result of a trial's call; handle signals meanwhile.
 
+        After the beginning of an outage it is that of a cancelled call.
+
         Raises:
             NoResultError: if the result was discarded, before or during the wait, or none will come.
             Exception: the one that ended the dispatch, such as a ledger that cannot be written.
@@ -187,6 +193,8 @@ class Dispatcher:
                     raise NoResultError("the item of this trial has ended, so its reply is no longer kept")
                 if self._failure is not None:
                     raise self._failure
+                if self._outages.outage is not None:
+                    return unmade()
                 if not self._may_come(key):
                     raise NoResultError("no call was made for this trial, so it has no reply")
                 self._want(name)
@@ -355,6 +363,9 @@ class Dispatcher:
             if key is not None:
                 self._refusals.add(key, answer.result)
                 self._count(key, answer.result)
+                if self._outages.add(key.spec, answer.result):
+                    self._stopped.set()
+                    self._runner.cancel()
         results = {answer.call.id: answer.result for answer in finished}
         self._hand_out(results)
 

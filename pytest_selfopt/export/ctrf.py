@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_selfopt.export.documents import fields
-from pytest_selfopt.export.junit_github import BEYOND_DOUBT, SUITE, Outcome, gates_of
+from pytest_selfopt.export.outcome import SUITE, Outcome, gates_of, kind_of, place_of, specs_in_force
 
 SPEC_VERSION = "0.1.0"
 """The version of the format."""
@@ -22,10 +22,10 @@ _STATES = ("passed", "failed", "skipped", "pending", "other")
 def ctrf(outcome: Outcome, *, report_id: str, version: str) -> dict[str, Any]:
     """Return the outcome as a CTRF report; `report_id` is a UUID, `version` that of this package.
 
-    Tests are the gates of each spec (*failed* beyond doubt, *other* where the evidence is short) and the cases of what
-    is in force: *passed* where all answers are right, *other* where not, or where there is none, because neither a
-    wrong answer nor a missing one fails anything by itself; the gates judge. A case with right and wrong answers is
-    flaky.
+    Tests are the gates of each spec and the cases of what is in force. *Failed* is what is a failure or an error in
+    JUnit: a gate that what is in force does not pass, and a case with a call without an answer. *Other* are gates that
+    a candidate does not pass, and cases with wrong answers, which fail nothing by themselves: the gates judge. A case
+    with right and wrong answers is flaky.
     """
     tests = [*_gates(outcome), *_cases(outcome)]
     ended = outcome["began"] + outcome["seconds"]
@@ -67,27 +67,29 @@ def _gates(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for phase, spec, gate in gates_of(outcome):
         yield {
             "name": gate["name"],
-            "status": _status(gate),
+            "status": _status(gate, in_force=spec == phase["in_force"]),
+            "rawStatus": _RAW[kind_of(gate)],
             "duration": 0,
-            "suite": [SUITE, phase, spec],
+            "suite": [SUITE, *place_of(phase, spec)],
             "message": gate["sentence"],
-            "extra": fields(gate, "value", "limit", "asks"),
+            "extra": {"spec": spec, **fields(gate, "value", "limit", "asks")},
         }
 
 
-def _status(gate: Mapping[str, Any]) -> str:
+_RAW = {"": "passed", "failure": "failed", "error": "unsettled"}
+
+
+def _status(gate: Mapping[str, Any], *, in_force: bool) -> str:
     if gate["passed"]:
         return "passed"
-    if gate["asks"] == BEYOND_DOUBT:
+    if in_force:
         return "failed"
     return "other"
 
 
 def _cases(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for phase in outcome["phases"]:
-        for spec in phase["specs"]:
-            if spec["spec"] != phase["in_force"]:
-                continue
+        for spec in specs_in_force(phase):
             for case in spec["cases"]:
                 yield _case(case, phase["phase"], spec["spec"])
 
@@ -99,13 +101,18 @@ def _case(case: Mapping[str, Any], phase: str, spec: str) -> dict[str, Any]:
         "status": "passed",
         "rawStatus": f"{passes} of {answers} right",
         "duration": _ms(case["seconds"]),
-        "suite": [phase, spec],
+        "suite": [phase],
         "flaky": 0 < passes < answers,
-        "extra": fields(case, "trials", "passes", "errors"),
+        "extra": {"spec": spec, **fields(case, "trials", "passes", "errors")},
     }
-    if not answers or passes != answers:
+    if passes != answers:
         test["status"] = "other"
+    if case["errors"]:
+        test["status"] = "failed"
+    if test["status"] != "passed":
         test["message"] = case["reason"]
+    if "file" in case:
+        test["filePath"], test["line"] = case["file"], case["line"]
     return test
 
 

@@ -30,17 +30,17 @@ from pytest_selfopt.ledger.records import (
     CycleTotals,
     Question,
     TokensOfSpec,
+    answered_of,
     dump,
     judged_call_of,
-    make_trial,
     result_of,
     result_without_reply,
     row_of,
     text,
+    trial_of_cycle,
 )
 from pytest_selfopt.trial import CallResult, Json, Trial
 from pytest_selfopt.trial_bounds import MOST_USD, amount
-from pytest_selfopt.trial_json import reply_from_json
 
 NAME_DIGITS = 16
 """Length of a cycle's name, which must be unique across projects."""
@@ -132,8 +132,12 @@ class Ledger:
         return cursor.lastrowid
 
     def resume_cycle(self, cycle: int) -> None:
-        """Record an interrupted cycle as running again, and delete its decisions, which it makes anew."""
+        """Record an interrupted cycle as running again, and delete its decisions, which it makes anew.
+
+        Calls that found no server are forgotten, so that they are made again; all calls, if none was answered.
+        """
         with self._database.writing() as connection:
+            connection.execute(queries.FORGET_OUTAGE, (cycle,))
             connection.execute("UPDATE cycle SET status = 'running', ended = NULL WHERE id = ?", (cycle,))
             connection.execute("DELETE FROM decision WHERE cycle = ?", (cycle,))
 
@@ -233,7 +237,7 @@ class Ledger:
         """Return the replies with these ids of their servers, oldest first, but for those of the cycle `outside`."""
         found: dict[str, list[Answered]] = {}
         rows = self._database.read(queries.ANSWERED, (json.dumps(list(ids)), outside))
-        for answer_id, answered in self._database.decoded(_answered, rows):
+        for answer_id, answered in self._database.decoded(answered_of, rows):
             found.setdefault(answer_id, []).append(answered)
         return found
 
@@ -268,14 +272,14 @@ class Ledger:
         """Return the judged trials of a phase by cycle, in the order their calls were sent."""
         by_cycle: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
         rows = self._database.stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase))
-        for cycle, trial in self._database.decoded(_trial_of_cycle, rows):
+        for cycle, trial in self._database.decoded(trial_of_cycle, rows):
             by_cycle[cycle].append(trial)
         return {cycle: tuple(trials) for cycle, trials in by_cycle.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
         """Yield the judged trials with their cycles, in the order their calls were sent."""
         rows = self._database.stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),))
-        return self._database.decoded(_trial_of_cycle, rows)
+        return self._database.decoded(trial_of_cycle, rows)
 
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
         """Yield the trials of a spec with the calls they judge, run by run."""
@@ -332,6 +336,11 @@ class Ledger:
         with self._database.writing() as connection:
             return open_comparison(connection, key, cycle=cycle, share_of=share_of)
 
+    def release_comparison(self, number: int) -> None:
+        """Forget that a comparison was opened: without an answer it has spent nothing of the error budget."""
+        with self._database.writing() as connection:
+            connection.execute(queries.RELEASE_COMPARISON, (number,))
+
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str
     ) -> None:
@@ -381,19 +390,9 @@ def _result(row: sqlite3.Row) -> tuple[str, CallResult]:
     return row["id"], result_of(row)
 
 
-def _answered(row: sqlite3.Row) -> tuple[str, Answered]:
-    return row["answer_id"], Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
-
-
 def _unrecorded(row: sqlite3.Row) -> tuple[int, float]:
     unrecorded = (json.loads(row["result"] or "null") or {}).get(_UNRECORDED, {})
     return unrecorded.get("attempts", 0), unrecorded.get("usd", 0.0)
-
-
-def _trial_of_cycle(row: sqlite3.Row) -> tuple[int, Trial]:
-    values = dict(row)
-    cycle = values.pop("cycle")
-    return cycle, make_trial(values)
 
 
 def _warmup(row: sqlite3.Row) -> Warmup:

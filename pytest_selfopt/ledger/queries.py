@@ -45,6 +45,13 @@ FIND_COMPARISON = """
 SELECT * FROM comparison
 WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?
 """
+RELEASE_COMPARISON = "DELETE FROM comparison WHERE number = ?"
+FORGET_OUTAGE = """
+DELETE FROM call
+WHERE cycle = ?1 AND reply IS NULL AND json_extract(error, '$.reply') IS NULL
+    AND (json_extract(error, '$.message') LIKE 'cannot connect: %'
+        OR NOT EXISTS (SELECT 1 FROM call WHERE cycle = ?1 AND reply IS NOT NULL))
+"""
 COMPARISONS = """
 SELECT * FROM comparison
 WHERE ? IS NULL OR phase = ?

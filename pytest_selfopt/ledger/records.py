@@ -258,6 +258,18 @@ def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
     return attempt_from_json(value)
 
 
+def answered_of(row: sqlite3.Row) -> tuple[str, Answered]:
+    """Return an answer with its id of the server."""
+    return row["answer_id"], Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
+
+
+def trial_of_cycle(row: sqlite3.Row) -> tuple[int, Trial]:
+    """Return a trial with its cycle."""
+    values = dict(row)
+    cycle = values.pop("cycle")
+    return cycle, make_trial(values)
+
+
 def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
     """Return the trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
     values = {name: row[name] for name in Trial.__dataclass_fields__}

@@ -29,9 +29,9 @@ class Compare(StrEnum):
     """The trials with which a gate's trials are paired."""
 
     STORED = "stored"
-    """The stored trials of the spec that the last cycle left in force."""
+    """The last stored answers, of each case, of the spec that the last cycle left in force."""
     BESIDE = "beside"
-    """New trials, in the same session, of the spec that the last cycle left in force, if it is a different one."""
+    """New trials, in the same session, of that spec, if it is a different one and answers; else the stored ones."""
     NONE = "none"
 
 

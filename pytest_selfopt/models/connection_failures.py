@@ -9,6 +9,7 @@ import urllib3
 
 from pytest_selfopt.trial import CallError, ErrorKind
 
+_NO_CONNECTION = "cannot connect: "
 _NO_PORT = (
     "this machine has no free port for another connection; lower max_concurrency, or widen net.ipv4.ip_local_port_range"
 )
@@ -44,6 +45,12 @@ def failure(problem: Exception, ended: ErrorKind | None, timeout_s: float) -> Ca
     return CallError(kind=ErrorKind.CONNECTION, message=message)
 
 
+def is_unreached(error: CallError) -> bool:
+    """Whether a call found no server, so that nothing was sent; what this machine has no more of is no outage."""
+    is_ours = any(map(error.message.endswith, _EXHAUSTED.values()))
+    return error.kind is ErrorKind.CONNECTION and error.message.startswith(_NO_CONNECTION) and not is_ours
+
+
 def exhausted(problem: Exception) -> str:
     """Say what this machine has no more of for a connection, of which nothing was sent; empty for other failures."""
     if not isinstance(problem, urllib3.exceptions.NewConnectionError):
@@ -58,8 +65,8 @@ def _cause(problem: BaseException) -> str:
     """Return the innermost reason of a connection failure, such as "Connection refused"."""
     last = _innermost(problem)
     if isinstance(last, OSError) and last.strerror:
-        return f"cannot connect: {last.strerror}"
-    return f"cannot connect: {type(last).__name__}"
+        return f"{_NO_CONNECTION}{last.strerror}"
+    return f"{_NO_CONNECTION}{type(last).__name__}"
 
 
 def _innermost(problem: BaseException) -> BaseException:

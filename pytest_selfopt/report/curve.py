@@ -74,6 +74,8 @@ def _points(
     before: Entry = NOTHING
     name = ""
     for entry in entries:
+        if text_in(entry, "status") == "stopped":
+            continue
         cycle = whole_in(entry, "cycle")
         spec = text_in(entry, "baseline_after")
         address = (cycle or 0, phase, spec)

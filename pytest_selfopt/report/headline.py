@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.console.verdict_text import (
     NEXT_STEPS,
+    NOTHING_DECIDED,
     UNDECIDED,
     Answers,
     JudgedCandidate,
@@ -21,6 +22,7 @@ from pytest_selfopt.report.document import CycleLine
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecReport, best_verdict
 
 _NAMES = 3
+_STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,8 @@ def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) ->
     several = len(phases) > 1
     grounds: list[str] = []
     for phase in phases:
-        grounds += _grounds(phase, several=several)
+        if phase.status != _STOPPED:
+            grounds += _grounds(phase, several=several)
     return Headline(
         verdict=best_verdict([phase.verdict for phase in phases]),
         headline=" ".join(map(_result, phases)),
@@ -52,8 +55,15 @@ def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) ->
 def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
     reason = _first_sentence(phases) or UNDECIDED.get(status, status)
     verdict = ""
-    if status == "stopped":
+    if status == _STOPPED:
         verdict = "HOLD"
+    if NOTHING_DECIDED in reason:
+        return Headline(
+            verdict=verdict,
+            headline=f"Cycle {cycle}: {reason}.",
+            why=(),
+            takes=(_sentence(NEXT_STEPS["interrupted"]),),
+        )
     return Headline(
         verdict=verdict,
         headline=f"Nothing was decided in cycle {cycle}: {reason}.",
@@ -86,6 +96,8 @@ def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport
     why = tuple(map(_promotion, promoted[-_NAMES:]))
     if verdict and not why:
         why = ("No candidate was shown to be better than what is in force.",)
+    if lines and lines[-1].status == _STOPPED:
+        why = (f"Cycle {lines[-1].cycle} decided nothing: {lines[-1].sentence}.", *why)
     return Headline(
         verdict=verdict,
         headline=f"{promotions} in {number}: {summary}.",
@@ -98,7 +110,8 @@ def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
     several = len(phases) > 1
     sentences: list[str] = []
     for phase in phases:
-        sentences += _next_sentences(phase, several=several)
+        if phase.status != _STOPPED:
+            sentences += _next_sentences(phase, several=several)
     return tuple(sentences)
 
 
@@ -128,6 +141,8 @@ def _right_of(passes: int, answers: int | None) -> str:
 
 def _result(phase: PhaseReport) -> str:
     text = verdict_of(phase).text
+    if phase.status == _STOPPED:
+        text = phase.sentence
     if not phase.phase:
         return _sentence(text)
     return f"{phase.phase}: {text}."

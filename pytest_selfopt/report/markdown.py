@@ -10,10 +10,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
+from pytest_selfopt.console.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
 from pytest_selfopt.console.quantities import counted, format_cost, format_duration
 from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import Budget, CurvePoint, CycleLine, Event, Report, RuleReport
-from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
 from pytest_selfopt.report.phase_document import Failure, Gate, Measured, PhaseReport, SpecReport, Warmup
 
 MOST_BYTES = 512 * 1024

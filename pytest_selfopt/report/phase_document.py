@@ -235,7 +235,8 @@ class PhaseReport:
     cycle: int
     """The number of the cycle."""
     status: str
-    """The status of the cycle: decided, partial, interrupted, stopped or running."""
+    """The status of the cycle: decided, partial, interrupted, stopped or running; stopped in a decided cycle if no
+    server answered in this phase."""
     proof: bool
     """Whether the cycle only proved what was on trial."""
     verdict: str

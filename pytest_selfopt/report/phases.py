@@ -107,7 +107,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
     return PhaseReport(
         phase=story.phase,
         cycle=story.cycle,
-        status=story.status,
+        status=text_in(story.entry, "status") or story.status,
         proof=story.entry.get("proof") is True,
         verdict=verdict_of(winner, story.verdicts),
         sentence=text_in(story.entry, "reason"),

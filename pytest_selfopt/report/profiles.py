@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from itertools import chain, repeat, starmap
 
 from pytest_selfopt.console import layout as columns
+from pytest_selfopt.console.markdown_escape import plain, table
 from pytest_selfopt.economy.pareto import Elite, Front, Point
 from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
 from pytest_selfopt.report.formats import ended
-from pytest_selfopt.report.markdown_escape import plain, table
 
 WIDTH = 80
 _LEAST_NAME = 12

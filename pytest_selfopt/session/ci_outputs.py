@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.console.encoding import in_encoding, one_line
 from pytest_selfopt.console.sanitize import without_marked_commands
 from pytest_selfopt.console.verdict_text import PASSED, describe_not_chosen, shown_verdict
-from pytest_selfopt.cycle.build_gate import GateOutcome
+from pytest_selfopt.cycle.build_gate import Comparison, GateOutcome
 from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.export.comment import comment
 from pytest_selfopt.export.ctrf import ctrf
-from pytest_selfopt.export.junit_github import summary, with_gates, workflow_commands
+from pytest_selfopt.export.github import summary, workflow_commands
+from pytest_selfopt.export.junit import with_gates
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateResult
+from pytest_selfopt.loop.recorded import right_by_case
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.session.terminal.messages import why_undecided
@@ -50,6 +54,8 @@ def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
         why = result.problem
     elif result.status != "decided":
         why = why_undecided(result)[0]
+    elif result.silent:
+        why = "; ".join(f"{phase}: {reason}" for phase, reason in result.silent.items())
     phases: list[dict[str, Any]] = []
     for outcome in result.gated:
         phase = result.phases[outcome.phase]
@@ -75,9 +81,22 @@ def _gated(outcome: GateOutcome, phase: PhaseRun) -> dict[str, Any]:
         "phase": outcome.phase,
         "in_force": outcome.spec,
         "baseline": outcome.spec,
-        "compared_with": outcome.beside,
-        "specs": [_spec(phase, outcome.metrics, outcome.gates)],
+        "compared_with": outcome.compared.beside,
+        "compared_cases": _compared_cases(outcome.compared),
+        "specs": [_spec(phase, outcome.metrics, outcome.gates, before=outcome.compared.before)],
         "diagnoses": [],
+    }
+
+
+def _compared_cases(compared: Comparison) -> dict[str, Any] | None:
+    if not compared.is_wanted:
+        return None
+    changes = compared.changes
+    return {
+        "compared": list(changes.compared),
+        "new": list(changes.new),
+        "changed": list(changes.changed),
+        "gone": list(changes.gone),
     }
 
 
@@ -98,7 +117,10 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
             claim = judgement.claim
         if spec == conclusion.in_force.id:
             gates = conclusion.gates
-        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim))
+        before: Sequence[Trial] = ()
+        if spec == conclusion.in_force.id != conclusion.baseline.id:
+            before = phase.trials(conclusion.baseline.id)
+        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim, before=before))
     diagnoses: list[dict[str, str]] = []
     for diagnosis in conclusion.diagnoses:
         kind = str(diagnosis.kind)
@@ -108,6 +130,7 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
         "in_force": conclusion.in_force.id,
         "baseline": conclusion.baseline.id,
         "compared_with": None,
+        "compared_cases": None,
         "specs": specs,
         "diagnoses": diagnoses,
     }
@@ -120,6 +143,8 @@ def _spec(
     verdict: str | None = None,
     sentence: str = "",
     claim: str = "",
+    *,
+    before: Sequence[Trial] = (),
 ) -> dict[str, Any]:
     numbers = metrics_entry(metrics)
     numbers["accuracy_interval"] = list(metrics.accuracy_interval)
@@ -130,16 +155,40 @@ def _spec(
         "claim": claim,
         "metrics": numbers,
         "gates": list(map(gate_entry, gates)),
-        "cases": _cases(phase.trials(metrics.spec)),
+        "cases": _cases(phase, phase.trials(metrics.spec), before),
     }
 
 
-def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def _cases(phase: PhaseRun, trials: Sequence[Trial], before: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return the result of each case, in the order of the suite."""
     by_case: dict[str, list[Trial]] = {}
     for trial in trials:
         by_case.setdefault(trial.case, []).append(trial)
-    return [_case(case, of_case) for case, of_case in by_case.items()]
+    places = _places(phase.suites)
+    right_before = right_by_case(before)
+    cases: list[dict[str, Any]] = []
+    for name, of_case in by_case.items():
+        file, line = places[name]
+        case = {**_case(name, of_case), "file": file, "line": line, "before": None}
+        if name in right_before:
+            right, answers = right_before[name]
+            case["before"] = {"passes": right, "answers": answers}
+        cases.append(case)
+    return cases
+
+
+def _places(suites: Sequence[Suite]) -> dict[str, tuple[str, int]]:
+    """Return file and line of each case; a file below the checkout on GitHub, or the working directory, from there."""
+    here = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd())
+    places: dict[str, tuple[str, int]] = {}
+    for suite in suites:
+        path = suite.path
+        if path.is_relative_to(here):
+            path = path.relative_to(here)
+        for case in suite.cases:
+            line = case.source.rpartition(":")[2]
+            places[case.key] = (path.as_posix(), int(line))
+    return places
 
 
 def _case(case: str, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -175,6 +224,7 @@ def write_outputs(
     problems = [
         _write_json(outcome, config),
         _write_ctrf(outcome, config),
+        _write_comment(outcome, config),
         _add_gates_to_junit(outcome, config),
         _write_job_summary(outcome, published, environment),
     ]
@@ -197,6 +247,14 @@ def _write_ctrf(outcome: dict[str, Any], config: pytest.Config) -> str:
     version = metadata.version("pytest-selfopt")
     tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=version)
     return _write("--selfopt-ctrf", Path(path), _json_text(tests))
+
+
+def _write_comment(outcome: dict[str, Any], config: pytest.Config) -> str:
+    """Write the outcome as a comment for a pull request, if configured; return the problem, if any."""
+    path = config.getoption("selfopt_comment")
+    if not path:
+        return ""
+    return _write("--selfopt-comment", Path(path), redact_written(comment(outcome)))
 
 
 def _add_gates_to_junit(outcome: dict[str, Any], config: pytest.Config) -> str:

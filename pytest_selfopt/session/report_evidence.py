@@ -8,6 +8,7 @@ from functools import lru_cache
 import pytest
 
 from pytest_selfopt.execution.replies import CallFailed
+from pytest_selfopt.export.outcome import CASE, RESULT
 from pytest_selfopt.session.judgement import PASSED, Judgement, classify_exception
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
@@ -65,6 +66,20 @@ def attach_trial(report: pytest.TestReport, trial: Trial) -> None:
     set_evidence(report, to_evidence(trial))
     if trial.outcome is Outcome.ERROR and trial.error_kind is not ErrorKind.TEST:
         vars(report)["selfopt_unanswered"] = True
+
+
+def properties_of(trial: Trial) -> list[tuple[str, object]]:
+    """Return the properties of a trial for reports such as JUnit, where tests are named by their cases."""
+    properties: list[tuple[str, object]] = [
+        (CASE, portable(trial.case)),
+        ("selfopt.phase", trial.phase),
+        ("selfopt.spec", trial.spec),
+        ("selfopt.run", trial.run),
+        (RESULT, trial.outcome.value),
+    ]
+    if trial.reason:
+        properties.append(("selfopt.reason", portable(trial.reason)))
+    return properties
 
 
 def is_unanswered(report: pytest.CollectReport | pytest.TestReport) -> bool:

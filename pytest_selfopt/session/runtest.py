@@ -27,6 +27,7 @@ from pytest_selfopt.session.report_evidence import (
     classify_outcome,
     classify_phase,
     portable,
+    properties_of,
     set_evidence,
 )
 from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
@@ -277,6 +278,9 @@ class RuntestHooks:
             self._clear_evidence(report)
             return report
         attach_trial(report, trial)
+        if self._judges and self._config.getoption("xmlpath", None):
+            # JUnit takes them from the report of the teardown, which gets them from the item.
+            item.user_properties += properties_of(trial)
         self._judged = planned.key
         if call.when == "call":
             self._show_reply(planned, report)

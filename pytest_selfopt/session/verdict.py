@@ -308,7 +308,10 @@ def _status_of(result: CycleResult) -> int:
     if result.stopped_because or result.evidence_problems:
         return EXIT_NOT_ENOUGH_EVIDENCE
     if result.settings.mode is not Mode.GATE:
-        return exit_status(result.conclusions, proven_next=result.proven_next)
+        status = exit_status(result.conclusions, proven_next=result.proven_next)
+        if result.silent and status == EXIT_DECIDED:
+            return EXIT_NOT_ENOUGH_EVIDENCE
+        return status
     if not result.gated:
         return EXIT_NOT_ENOUGH_EVIDENCE
     return gate_status(result.gated)

@@ -101,7 +101,8 @@ def test_trial_is_that_of_all_subtests(project: Callable[..., Project], way: tup
     assert "RuntimeError: broken" in said(result)
     assert result.ret == 1
     cases = ET.parse(made.path / "junit.xml").findall(".//testcase[@classname='test_items']")
-    assert len(cases) == len({case.attrib["name"] for case in cases})
+    properties = [{one.get("name"): one.get("value") for one in case.iter("property")} for case in cases]
+    assert len(cases) == len({(one["selfopt.case"], one["selfopt.spec"], one["selfopt.run"]) for one in properties})
     failures = Counter(len(case.findall("failure")) for case in cases)
     assert set(failures) == {0, 1}
 

@@ -16,6 +16,9 @@ Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
 BARS = "[tool.selfopt.gate]\nmin_accuracy = 0.9\nmin_restraint = 0.5\nmax_p95_latency = 5\n"
 WAYS = ["", "-n2"]
+WINNER = f"{MODEL}/atomic/schema/t60/r1/i0"
+NOWHERE = "http://127.0.0.1:9/v1"
+"""No server is there: port 9 discards, where anything listens at all."""
 
 
 @pytest.fixture
@@ -119,22 +122,71 @@ def test_recorded_and_routed_specs_are_both_measured(routed: Project) -> None:
     routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + 'compare = "beside"\n')
     same = gate(routed)
     assert same.ret == 0
-    assert "what is in force is what the last cycle left in force" in said(same)
+    assert f"compared with what cycle 1 stored of {WINNER} (what is in force is what the last cycle left" in said(same)
     rules: list[dict[str, Any]] = routed.routing()["rules"]
     routed.write_routing([{**rule, "variant": "native_api"} for rule in rules])
     result = gate(routed)
     assert result.ret == 1
-    assert f"compared with {MODEL}/atomic/schema/t60/r1/i0, asked beside it" in said(result)
+    assert f"compared with {WINNER}, asked beside it" in said(result)
     assert "fixed 0 answers, broke 27 of 36" in said(result)
 
 
-def test_unrecorded_prompts_are_not_compared(routed: Project) -> None:
-    lines = [json.loads(line) for line in (routed.path / "items.jsonl").read_text().splitlines()]
-    lines[-1]["prompt"] = "Good morning!"
-    routed.write_suite(lines)
+def test_a_recorded_spec_that_is_gone_is_compared_as_stored(routed: Project) -> None:
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + 'compare = "beside"\n')
+    rules: list[dict[str, Any]] = routed.routing()["rules"]
+    routed.write_routing([{**rule, "variant": "native_api"} for rule in rules])
+    routed.server.play({"rules": [{"when": {"constrained": True}, "then": {"status": 400}}]})
     result = gate(routed)
-    assert result.ret == 0
-    assert "compared with nothing: the ledger holds no whole pass of" in said(result)
+    assert result.ret == 1, said(result)
+    why = "none of the calls that asked it beside gave an answer"
+    assert f"compared with what cycle 1 stored of {WINNER} ({why})" in said(result)
+    assert "fixed 0 answers, broke 27 of 36" in said(result)
+
+
+def change_suite(made: Project) -> None:
+    """Reword a case, take one out and add one."""
+    lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
+    new = {"id": "new", "prompt": "Find item 3.", "tools": ["look_up"], "expect": lines[5]["expect"]}
+    lines[-1]["prompt"] = "Good morning!"
+    made.write_suite([*lines[:-2], lines[-1], new])
+
+
+@pytest.mark.parametrize("compare", ["stored", "beside"])
+def test_unchanged_cases_are_compared(routed: Project, compare: str) -> None:
+    change_suite(routed)
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + f'compare = "{compare}"\n')
+    routed.server.play({"rules": right(constrained=True)[:-3]})
+    result = gate(routed)
+    assert result.ret == 1, said(result)
+    assert "breaks 3 that the baseline always solves: item-6, item-7, item-8" in said(result)
+    assert "fixed 0 answers, broke 9 of 30" in said(result)
+    assert f"compared with what cycle 1 stored of {WINNER} to 10 of 12 prompts" in said(result)
+    assert "new: new changed: hello-2 gone, or expected to fail now: hello-1" in said(result)
+
+
+def test_only_new_words_are_compared_with_nothing_aloud(routed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [json.loads(line) for line in (routed.path / "items.jsonl").read_text().splitlines()]
+    routed.write_suite([*lines[:2], *({**line, "prompt": line["prompt"] + " Now."} for line in lines[2:])])
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = gate(routed, "-q")
+    assert f"compared with nothing: no cycle has an answer of {WINNER} to these prompts" in said(result)
+    result.stdout.fnmatch_lines(["::warning title=selfopt atomic%3A not compared::compared with nothing*"])
+
+
+@pytest.mark.parametrize("compare", ["stored", "beside"])
+def test_an_outage_leaves_the_gate_armed(routed: Project, compare: str) -> None:
+    """Neither a night without any answer nor one with some answers takes the comparison away."""
+    routed.configure(TWO_SPECS + BARS, base_url=NOWHERE)
+    assert routed.run("--selfopt-cycle").ret == 10
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + f'compare = "{compare}"\n')
+    down = [{"when": {"prompt": f"item {index}."}, "then": {"status": 500}} for index in range(5, CALLS)]
+    routed.server.play({"rules": [*down, *right(constrained=True)]})
+    routed.run("--selfopt-cycle", "--selfopt-no-promote")
+    routed.server.play({"rules": right(constrained=True)[:-3]})
+    result = gate(routed)
+    assert result.ret == 1, said(result)
+    assert f"compared with what cycles 1 and 3 stored of {WINNER}" in said(result)
+    assert "breaks 3 that the baseline always solves: item-6, item-7, item-8" in said(result)
 
 
 def test_a_raising_body_is_never_masked(routed: Project) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import json
+import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,13 +17,18 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from pytest_selfopt.export.comment import comment
 from pytest_selfopt.export.ctrf import ctrf
-from pytest_selfopt.export.junit_github import SUITE, summary, with_gates, workflow_commands
+from pytest_selfopt.export.github import summary, workflow_commands
+from pytest_selfopt.export.junit import with_gates
+from pytest_selfopt.export.outcome import SUITE
 from tests.acceptance.conftest import MODEL, Project, right, said
 from tests.acceptance.test_gate import BARS
 from tests.acceptance.test_gates import TWO_SPECS
+from tests.packages import fetched
 
 Make = Callable[..., Project]
+CONVERTER = shutil.which("junit-to-ctrf")
 WINNER = f"{MODEL}/atomic/schema/t60/r1/i0"
 WAYS = ["", "-n2"]
 
@@ -67,6 +76,8 @@ CTRF = {
                             "message": STRING,
                             "rawStatus": STRING,
                             "flaky": {"type": "boolean"},
+                            "filePath": STRING,
+                            "line": WHOLE,
                             "extra": {"type": "object"},
                         },
                     },
@@ -129,11 +140,10 @@ def test_cycles_and_gates_write_machine_outputs(better: Project, way: str) -> No
     root = ET.parse(better.path / "report.xml").getroot()
     tests = sum(len(list(suite.iter("testcase"))) for suite in root if suite.get("name") != SUITE)
     assert tests == 72
-    assert statuses(report_of_tests(better), ["atomic", WINNER]) == Counter(passed=12)
+    assert statuses(report_of_tests(better), ["atomic"]) == Counter(passed=12)
     suite = gate_suite(better)
-    assert {one.get("classname") for one in suite.iter("testcase")} <= {
-        f"atomic.{one['spec']}" for one in phase["specs"]
-    }
+    candidates = {f"atomic.{one['spec']}" for one in phase["specs"] if one["spec"] != WINNER}
+    assert {one.get("classname") for one in suite.iter("testcase")} <= {"atomic", *candidates}
 
     better.server.play({"rules": right(constrained=True)[:6]})
     assert better.run("--selfopt-gate", *both).ret == 1
@@ -149,8 +159,8 @@ def test_cycles_and_gates_write_machine_outputs(better: Project, way: str) -> No
     for one in suite.iter("property"):
         json.loads(one.get("value") or "")
     report = report_of_tests(better)
-    assert statuses(report, [SUITE]) == Counter(failed=2, other=1, passed=len(spec["gates"]) - 3)
-    assert statuses(report, ["atomic", WINNER]) == Counter(passed=9, other=3)
+    assert statuses(report, [SUITE]) == Counter(failed=3, passed=len(spec["gates"]) - 3)
+    assert statuses(report, ["atomic"]) == Counter(passed=9, other=3)
     missed = next(one for one in report["results"]["tests"] if one["name"].endswith("item-8"))
     assert missed["rawStatus"] == "0 of 3 right"
     assert "expected a call of look_up" in missed["message"]
@@ -194,13 +204,84 @@ def test_json_needs_a_cycle_or_gate(better: Project) -> None:
     assert "--selfopt-json needs --selfopt-cycle or --selfopt-gate" in result.stderr.str()
 
 
-HOSTILE = "a|b <script> ]]> \x00\x1b[31m %0A ::error::\r\nnext"
+def by_name(made: Project) -> dict[str, Counter[str]]:
+    """How the tests of each name ended in the JUnit report, read by a library: passed, failed, error or skipped."""
+    folder = str(fetched("junitparser==5.0.3"))
+    if folder not in sys.path:
+        sys.path.append(folder)
+    junitparser = importlib.import_module("junitparser")
+    kinds = {junitparser.Failure: "failed", junitparser.Error: "error", junitparser.Skipped: "skipped"}
+    found: dict[str, Counter[str]] = {}
+    report = junitparser.JUnitXml.fromfile(str(made.path / "report.xml"))
+    for suite in report:
+        ends = Counter[str]()
+        for test in suite:
+            ends.update(kinds[type(end)] for end in test.result)
+            end = next((kinds[type(one)] for one in test.result), "passed")
+            found.setdefault(test.name, Counter())[end] += 1
+        assert (suite.failures, suite.errors, suite.skipped) == (ends["failed"], ends["error"], ends["skipped"])
+    return found
+
+
+def partly_down(made: Project) -> None:
+    """Let one case have no answer, and one a wrong one."""
+    made.configure(TWO_SPECS + BARS.replace("0.9", "0.5"))
+    made.write_routing([{"model": MODEL, "phase": "atomic", "variant": "schema"}])
+    down = {"when": {"prompt": "item 1."}, "then": {"status": 401}}
+    made.server.play({"rules": [down, *right(constrained=True)[:-1]]})
+
+
+def red_in(report: dict[str, Any]) -> set[str]:
+    """The names of the failed tests of a report in CTRF, without their suites."""
+    return {test["name"].rpartition(": ")[2] for test in report["results"]["tests"] if test["status"] == "failed"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_junit_and_ctrf_agree_under_case_names(better: Project, way: str) -> None:
+    """Of a green build with wrong answers, and one with some calls that gave none."""
+    outputs = ["--selfopt-ctrf=ctrf.json", "--junitxml=report.xml", *filter(None, [way])]
+    partly_down(better)
+    better.server.play({"rules": right(constrained=True)[:-1]})
+    assert better.run("--selfopt-gate", *outputs).ret == 0
+    green = by_name(better)
+    assert green["items/item-8"] == {"passed": 3}
+    assert not [name for name, ends in green.items() if ends.keys() & {"failed", "error"}]
+    assert not [name for name in green if MODEL in name]
+    partly_down(better)
+    assert better.run("--selfopt-gate", *outputs).ret == 10
+    junit = by_name(better)
+    assert junit["items/item-1"] == {"error": 3}
+    assert junit["items/item-8"] == {"passed": 3}
+    tests = report_of_tests(better)["results"]["tests"]
+    assert {test["name"] for test in tests} == set(junit)
+    red = {name for name, ends in junit.items() if ends.keys() & {"failed", "error"}}
+    assert red_in(report_of_tests(better)) == red == {"errors", "items/item-1"}
+    for test in ET.parse(better.path / "report.xml").getroot()[0].iter("testcase"):
+        known = {one.get("name"): one.get("value") for one in test.iter("property")}
+        assert (known["selfopt.spec"], known["selfopt.case"]) == (WINNER, test.get("name"))
+        assert known["selfopt.run"] in ("0", "1", "2")
+
+
+@pytest.mark.skipif(CONVERTER is None, reason="npm install --global junit-to-ctrf")
+def test_a_converter_finds_what_ctrf_says(better: Project) -> None:
+    assert CONVERTER is not None
+    partly_down(better)
+    assert better.run("--selfopt-gate", "--selfopt-ctrf=ctrf.json", "--junitxml=report.xml").ret == 10
+    subprocess.run([CONVERTER, "report.xml", "-o", "converted.json"], cwd=better.path, check=True)
+    converted = json.loads((better.path / "converted.json").read_text())
+    assert red_in(converted) == red_in(report_of_tests(better)) == {"errors", "items/item-1"}
+    names = {test["name"].rpartition(": ")[2] for test in converted["results"]["tests"]}
+    assert names == set(by_name(better))
+
+
+HOSTILE = "a|b <script> @someone ]]> \x00\x1b[31m %0A ::error::\r\nnext"
 
 
 def hostile() -> dict[str, Any]:
     gate = {"name": "own", "passed": False, "asks": "REJECT", "value": None, "limit": 1.0, "sentence": HOSTILE}
     metrics = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "trials": 10, "latency_median_s": None}
     case = {"case": "suite/a", "trials": 2, "passes": 1, "errors": 0, "seconds": 1.0, "reason": HOSTILE}
+    case |= {"file": "a,b:c\n.jsonl", "line": 7, "before": None}
     spec = {
         "spec": "m/atomic/a/t1/r0/i0",
         "verdict": None,
@@ -221,11 +302,35 @@ def hostile() -> dict[str, Any]:
     return {**head, "phases": [phase]}
 
 
+def test_a_comment_has_sixty_lines_at_most() -> None:
+    """The worst cases come first, and the others are counted, however many cases, phases and gates there are."""
+    one = hostile()
+    (phase,) = one["phases"]
+    (spec,) = phase["specs"]
+    spec["cases"] = [
+        {**spec["cases"][0], "case": f"suite/case-{place}", "passes": place % 3, "before": {"passes": 2, "answers": 2}}
+        for place in range(300)
+    ]
+    lines = comment(one).splitlines()
+    assert len(lines) <= 60
+    rows = [line for line in lines if line.startswith("| `suite/")]
+    assert len(rows) > 30
+    assert all("| 2 of 2 | 0 of 2 |" in row for row in rows)
+    assert f"{200 - len(rows)} more cases with wrong answers, and 100 without." in lines
+    several = {**one, "phases": [{**phase, "phase": f"phase {number}"} for number in range(20)]}
+    assert len(comment(several).splitlines()) == 60
+    assert comment({**one, "phases": []}).splitlines()[1] == "## selfopt gate: failed"
+
+
 def test_every_sentence_is_escaped_in_its_format() -> None:
     for line in workflow_commands(hostile()):
         assert "\n" not in line
         assert "\r" not in line
         assert line.count("::error") + line.count("::warning") <= 2
+    text = comment(hostile())
+    assert "<script>" not in text
+    assert "@someone" not in text
+    assert all(line.count("|") - line.count("\\|") in (0, 5) for line in text.splitlines())
     text = summary(hostile())
     assert "<script>" not in text
     assert all(line.count("|") - line.count("\\|") in (0, 4, 6) for line in text.splitlines())

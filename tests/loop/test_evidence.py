@@ -129,6 +129,14 @@ def test_a_mostly_unanswered_pass_is_no_evidence() -> None:
     assert (found.passes, found.left_out, found.wins, found.excluded) == (2, 1, 8, 0)
 
 
+def test_nothing_is_learnt_from_a_dead_server() -> None:
+    """Although the change could have cured the errors; where one side is answered, it is evidence."""
+    found = tally(
+        matrix(["PEE", "FEE", "FEE"]), matrix(["PEP", "PEP", "PEE"]), names(3), curable={ErrorKind.CONNECTION}
+    )
+    assert (found.passes, found.left_out, found.wins, found.losses) == (2, 1, 4, 0)
+
+
 def test_a_duplicate_trial_counts_once() -> None:
     baseline, candidate = matrix(["FFF"]), matrix(["PPP"])
     again: list[Trial] = [replace(trial, outcome=Outcome.MISS) for trial in candidate]

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from pytest_selfopt.loop.evidence.bets import Bets
 from pytest_selfopt.loop.evidence.copies import copies, replies
-from pytest_selfopt.trial import ErrorKind, Outcome, Trial
+from pytest_selfopt.trial import SILENT, ErrorKind, Outcome, Trial
 
 NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 """No case names a group."""
@@ -51,6 +51,9 @@ class CaseTally:
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """A candidate paired with the baseline, over the whole passes in which at least half of the pairs count.
+
+    In a pass that counts, at least half of the pairs also have an answer on at least one side: whatever a change can
+    cure, nothing is learnt from a server that is down.
 
     `passes` is their number; `excluded` of their pairs have an error, on either side, that the candidate's change
     cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are not evidence, and do not spoil that of
@@ -184,7 +187,7 @@ def tally(
     """
     before, after = _by_run(baseline), _by_run(candidate)
     whole = [_split(pairs, curable) for pairs in _whole_passes(before, after, cases)]
-    kept = [one for one in whole if 2 * len(one.counted) >= len(cases)]
+    kept = [one for one in whole if 2 * len(one.counted) >= len(cases) and not one.is_outage]
     stopped = []
     if broken_off:
         stopped = _not_ahead(before, after, cases, curable)
@@ -195,7 +198,7 @@ def tally(
         cases={case: _case_tally([pairs[case] for pairs in counted if case in pairs]) for case in cases},
         passes=len(kept),
         excluded=sum(len(cases) - one.answered for one in kept),
-        left_out=sum(2 * one.answered < len(cases) for one in whole),
+        left_out=sum(one.is_outage for one in whole),
         rescued=sum(map(_is_rescue, chain.from_iterable(one.counted.values() for one in kept))),
         apart=sum(_apart(list(one.pairs.values())) for one in kept),
         replies=replies(trials),
@@ -224,17 +227,31 @@ _Runs: TypeAlias = Mapping[int, Mapping[str, Trial]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass:
-    """The pairs of a pass. `answered` is the number of those with answers; those of them without a copy are counted."""
+    """The pairs of a pass. `answered` is the number of those with answers; those of them without a copy are counted.
+
+    `heard` is the number of those in which a server answered on at least one side.
+    """
 
     pairs: _Pairs
     answered: int
+    heard: int
     counted: _Pairs
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether fewer than half of the pairs can be evidence, or had a server that answered."""
+        return 2 * min(self.answered, self.heard) < len(self.pairs)
 
 
 def _split(pairs: _Pairs, curable: Collection[ErrorKind]) -> _Pass:
     answered = {case: pair for case, pair in pairs.items() if _counts(pair, curable) or copies(pair)}
     counted = {case: pair for case, pair in answered.items() if not copies(pair)}
-    return _Pass(pairs=pairs, answered=len(answered), counted=counted)
+    heard = sum(not (_is_silent(before) and _is_silent(after)) for before, after in pairs.values())
+    return _Pass(pairs=pairs, answered=len(answered), heard=heard, counted=counted)
+
+
+def _is_silent(trial: Trial) -> bool:
+    return trial.outcome is Outcome.ERROR and trial.error_kind in SILENT
 
 
 def _by_run(trials: Sequence[Trial]) -> _Runs:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.console.quantities import format_chance, format_duration, format_known_cost
-from pytest_selfopt.console.verdict_text import NEXT_STEPS, UNDECIDED
+from pytest_selfopt.console.verdict_text import NEXT_STEPS, NOTHING_DECIDED, UNDECIDED
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.ledger.records import CycleTotals
@@ -75,6 +75,8 @@ def undecided(
     next_step = NEXT_STEPS.get(status, "")
     if BLOCKED in stopped_because:
         next_step = NEXT_STEPS["interrupted"]
+    if NOTHING_DECIDED in stopped_because:
+        return [stopped_because, f"{kept}; {NEXT_STEPS['interrupted']}"]
     if status == "stopped":
         return [f"HOLD: {stopped_because}; {_UNCHANGED}", f"{kept}; {next_step}"]
     reason = UNDECIDED.get(status, status)

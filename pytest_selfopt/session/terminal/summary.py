@@ -75,8 +75,14 @@ def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path 
 def _verdicts(result: CycleResult) -> list[StyledText]:
     """Return a line for each phase; without any, the first reason why there is no decision."""
     if result.conclusions:
-        return list(map(verdict_of, result.conclusions))
+        return [*map(verdict_of, result.conclusions), *_silent(result)]
     return list(_problems(result))[:1]
+
+
+def _silent(result: CycleResult) -> Iterator[StyledText]:
+    """Yield why nothing was decided in each phase in which no server answered."""
+    for phase, reason in result.silent.items():
+        yield _warning(f"{phase}: {reason}")
 
 
 def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
@@ -84,6 +90,7 @@ def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
     for conclusion in result.conclusions:
         yield verdict_of(conclusion)
         yield StyledText(f"in force now: {conclusion.in_force.id}")
+    yield from _silent(result)
     yield from map(StyledText, report_lines(report))
 
 
@@ -91,6 +98,7 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
     page.write_lines([StyledText(files_line(result.settings))])
     for conclusion in result.conclusions:
         page.write_lines(headline(conclusion, result.cycle))
+    page.write_lines(_silent(result))
     if result.totals is not None:
         page.write_lines([StyledText(cost_line(result.totals))])
     page.write_lines(_problems(result))
@@ -236,8 +244,18 @@ def _write_gated(page: TerminalWriter, outcome: GateOutcome) -> None:
     for gate in outcome.gates:
         if in_full or not gate.passed:
             page.write_lines([_gate_line(gate)])
-    if in_full:
-        page.write_lines([StyledText(f"compared with {outcome.beside}")])
+    if in_full or outcome.compared.is_missing:
+        page.write_lines(_compared_with(outcome))
+
+
+def _compared_with(outcome: GateOutcome) -> Iterator[StyledText]:
+    """Yield what a build was compared with, and which cases were not."""
+    line = StyledText(f"compared with {outcome.compared.beside}")
+    if outcome.compared.is_missing:
+        line = replace(line, colour="yellow")
+    yield line
+    for change in outcome.compared.changes.lines:
+        yield _warning(f"  {change}")
 
 
 def _gate_line(gate: GateResult) -> StyledText:

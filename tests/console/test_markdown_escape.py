@@ -12,10 +12,10 @@ from cmarkgfm.cmark import Options
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.console.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
-from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table
 from tests.report import samples
 
 pieces = st.lists(

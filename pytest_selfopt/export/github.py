@@ -1,125 +1,46 @@
-"""The outcome of a session for build servers: JUnit, GitHub annotations, and a summary in Markdown.
-
-All of them render the value that `--selfopt-json` writes (`outcome.schema.json`).
-"""
+"""The outcome of a session on GitHub: annotations, and a summary in Markdown."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict, is_too_expensive
+from pytest_selfopt.export.outcome import (
+    BEYOND_DOUBT,
+    Outcome,
+    gates_in_force,
+    is_uncompared,
+    kind_of,
+    lost_first,
+    specs_in_force,
+)
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 
-Outcome = Mapping[str, Any]
-"""The value that `--selfopt-json` writes."""
-
-SUITE = "selfopt gates"
-
-_END = "</testsuites>"
-BEYOND_DOUBT = "REJECT"
-"""The verdict asked for by a gate that failed, and not only for lack of evidence."""
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def gates_of(outcome: Outcome) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield each gate with its phase and spec."""
-    for phase in outcome["phases"]:
-        for spec in phase["specs"]:
-            for gate in spec["gates"]:
-                yield phase["phase"], spec["spec"], gate
-
-
-def with_gates(report: str, outcome: Outcome) -> str:
-    """Add a suite for the gates to a JUnit report: a test case for each spec and gate.
-
-    A gate that fails beyond doubt is a failure; an unsettled gate is an error.
-
-    Raises:
-        ValueError: if the report does not end as pytest's reports do.
-    """
-    before, end, after = report.rpartition(_END)
-    if not end:
-        raise ValueError("it is not a JUnit report written by pytest")
-    suite = ET.tostring(_suite(outcome), encoding="unicode")
-    return f"{before}{suite}{end}{after}"
-
-
-def _suite(outcome: Outcome) -> ET.Element:
-    """Return the suite of the gates, with the outcome of the session as its properties."""
-    gates = list(gates_of(outcome))
-    kinds = Counter(_kind(gate) for _, _, gate in gates)
-    suite = ET.Element(
-        "testsuite",
-        name=SUITE,
-        tests=str(len(gates)),
-        failures=str(kinds["failure"]),
-        errors=str(kinds["error"]),
-        skipped="0",
-        time=f"{outcome['seconds']:.3f}",
-    )
-    properties = ET.SubElement(suite, "properties")
-    head = dict(outcome)
-    del head["phases"]
-    _add_property(properties, "selfopt.outcome", head)
-    for phase in outcome["phases"]:
-        _add_property(properties, f"selfopt.{phase['phase']}", phase["in_force"])
-    for phase_name, spec, gate in gates:
-        _add_test_case(suite, f"{phase_name}.{spec}", gate)
-    return suite
-
-
-def _kind(gate: Mapping[str, Any]) -> str:
-    """Return JUnit's word for a gate's result; empty if the gate passed."""
-    if gate["passed"]:
-        return ""
-    if gate["asks"] == BEYOND_DOUBT:
-        return "failure"
-    return "error"
-
-
-def _add_test_case(suite: ET.Element, classname: str, gate: Mapping[str, Any]) -> None:
-    case = ET.SubElement(suite, "testcase", classname=classname, name=gate["name"], time="0")
-    numbers = ET.SubElement(case, "properties")
-    for name in ("value", "limit"):
-        _add_property(numbers, name, gate[name])
-    kind = _kind(gate)
-    if kind:
-        message = _NOT_XML.sub("�", gate["sentence"])
-        ET.SubElement(case, kind, message=message)
-
-
-def _add_property(properties: ET.Element, name: str, value: Any) -> None:
-    text = json.dumps(value, ensure_ascii=True)
-    ET.SubElement(properties, "property", name=name, value=text)
+_MOST_CASES = 8
+"""Cases of a phase that are annotated: GitHub shows ten annotations of a level in a step."""
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
-    """Return workflow commands for the gates that the specs in force did not pass.
+    """Return workflow commands for the gates that the specs in force did not pass, and a gate's worst cases.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
     lines = []
     for phase in outcome["phases"]:
-        for gate in _gates_in_force(phase):
+        for gate in gates_in_force(phase):
             if not gate["passed"]:
                 command = _command(phase["phase"], gate)
                 lines.append(command)
+        if outcome["kind"] == "gate":
+            lines += _case_commands(phase)
+        if is_uncompared(phase):
+            title = _property(f"selfopt {phase['phase']}: not compared")
+            lines.append(f"::warning title={title}::{_data('compared with ' + phase['compared_with'])}")
     if outcome["why"]:
         lines.append(f"::warning title=selfopt::{_data(outcome['why'])}")
     return lines
-
-
-def _gates_in_force(phase: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the gates of the spec in force in a phase."""
-    for spec in phase["specs"]:
-        if spec["spec"] == phase["in_force"]:
-            yield from spec["gates"]
 
 
 def _command(phase: str, gate: Mapping[str, Any]) -> str:
@@ -129,6 +50,29 @@ def _command(phase: str, gate: Mapping[str, Any]) -> str:
         level = "error"
     title = _property(f"selfopt {phase}: {gate['name']}")
     return f"::{level} title={title}::{_data(gate['sentence'])}"
+
+
+def _case_commands(phase: Mapping[str, Any]) -> Iterator[str]:
+    """Yield workflow commands for the worst cases of a phase that does not pass its gates, at their lines."""
+    if all(gate["passed"] for gate in gates_in_force(phase)):
+        return
+    for spec in specs_in_force(phase):
+        for case in lost_first(spec["cases"])[:_MOST_CASES]:
+            yield _case_command(phase["phase"], case)
+
+
+def _case_command(phase: str, case: Mapping[str, Any]) -> str:
+    answers, before = case["trials"] - case["errors"], case.get("before")
+    level, sentence = "warning", f"{case['passes']} of {answers} answers right"
+    if case["errors"]:
+        sentence += f", {case['errors']} calls without one"
+    if before:
+        sentence += f", {before['passes']} of {before['answers']} before"
+        if answers and not case["passes"] and before["passes"] == before["answers"]:
+            level = "error"
+    place = f"file={_property(case['file'])},line={case['line']}"
+    title = _property(f"selfopt {phase}: {case['case']}")
+    return f"::{level} {place},title={title}::{_data(sentence + ': ' + case['reason'])}"
 
 
 def _data(text: str) -> str:
@@ -141,14 +85,14 @@ def _property(text: str) -> str:
 
 def summary(outcome: Outcome) -> str:
     """Return the outcome as Markdown: the verdict in a sentence, then a table for each phase."""
-    verdict = _VERDICT.get(outcome["status"], "not decided")
+    verdict = VERDICTS.get(outcome["status"], "not decided")
     lines = [f"## selfopt {outcome['kind']}: {verdict}", ""]
     if outcome["why"]:
         lines += [_cell(outcome["why"]), ""]
     for phase in outcome["phases"]:
         lines += [f"### {_cell(phase['phase'])}", "", *_verdict_lines(outcome, phase), ""]
         lines += _table(_SPEC_COLUMNS, map(_spec_row, phase["specs"]))
-        rows = list(map(_gate_row, _gates_in_force(phase)))
+        rows = list(map(_gate_row, gates_in_force(phase)))
         if rows:
             lines += ["", *_table(_GATE_COLUMNS, rows)]
         for diagnosis in phase["diagnoses"]:
@@ -203,7 +147,7 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
     )
 
 
-_VERDICT = {0: "passed", 1: "failed", 10: "not enough evidence"}
+VERDICTS = {0: "passed", 1: "failed", 10: "not enough evidence"}
 
 
 _SPEC_COLUMNS = ("spec", "verdict", "accuracy", "median", "trials")
@@ -228,7 +172,7 @@ def _spec_row(spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _gate_row(gate: Mapping[str, Any]) -> tuple[str, ...]:
-    return _WORDS[_kind(gate)], gate["name"], gate["sentence"]
+    return _WORDS[kind_of(gate)], gate["name"], gate["sentence"]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
