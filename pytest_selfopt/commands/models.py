@@ -38,14 +38,16 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask one model after the other, and print each as soon as it has answered."""
-    from pytest_selfopt.execution.availability import check_availability, configured_models
+    from pytest_selfopt.execution.availability import check_availability, configured_models, is_spare
 
     settings = load_project(args)
     named = tuple(map(settings.model, args.name))
     failed = False
     for model in named or configured_models(settings):
         availability = check_availability(model, ask=not args.no_ask)
-        failed = failed or availability.answers is False
+        # What no session would ask may lack its package.
+        needed = bool(named) or not is_spare(model, settings)
+        failed = failed or (needed and availability.answers is False)
         write_lines(_describe(availability))
     return exit_status(ok=not failed)
 

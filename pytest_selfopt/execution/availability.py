@@ -50,6 +50,12 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
     return tuple(models.values())
 
 
+def is_spare(model: ModelConfig, settings: Settings) -> bool:
+    """Whether a model is only listed because it is built in: no phase begins with it."""
+    begun_with = {settings.default_model, *(phase.baseline.model for phase in settings.phases.values())}
+    return model.provider.name == "embedded" and model.id not in begun_with
+
+
 def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
     """Check whether a model can be used: by a short question, or (without `ask`) by its configuration."""
     availability = _checked(model, ask=ask)

@@ -42,39 +42,28 @@ class BenchmarkCollector:
     def __init__(self, plan: SessionPlan, project: SessionProject) -> None:
         self._plan = plan
         self._project = project
-        self._of_other_projects: dict[str, str] = {}
-        """Why tests cannot be asked in this session, by node id; they have no trials."""
+        self._unplanned: dict[str, str] = {}
+        """Why tests have no trials, by node id; only what is selected stops a session."""
         self.problems: list[str] = []
-        self._all_planned = True
-        """Whether each marked test has its trials."""
+        """Why the session cannot go on."""
         self.skipped: list[SkippedTrials] = []
         """The selected trials that marks skip."""
 
     def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
-        """Give the marked test its items; its problems are kept for `refuse_problems`."""
+        """Give the marked test its items; its problems are kept until it is known what is selected."""
         test = metafunc.definition.nodeid
         try:
             _refuse_use(metafunc, test)
             name, phase = _marker_arguments(marker, test)
             folder = metafunc.definition.path.parent
-            trials: list[PlannedTrial] = []
-            if self._claim(test, folder):
-                trials = self._plan.add(test, folder / name, phase)
+            self._project.claim(test, folder)
+            trials = self._plan.add(test, folder / name, phase)
             _check_number_of_items(metafunc, len(trials))
         except SelfoptError as problem:
-            if str(problem) not in self.problems:
-                self.problems.append(str(problem))
-            self._all_planned = False
+            # Pytest gives a test without parameters one item, which tells later whether the test is selected.
+            self._unplanned[test] = str(problem)
             trials = []
         _give_items(metafunc, trials)
-
-    def _claim(self, test: str, folder: Path) -> bool:
-        """Whether a test is of the session's project; whether it is asked at all is not known yet."""
-        problem = self._project.claim(test, folder)
-        if problem:
-            self._of_other_projects[test] = problem
-            self._all_planned = False
-        return not problem
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item its planned trial."""
@@ -104,7 +93,7 @@ class BenchmarkCollector:
             return
         dropped, problems = deselect_by_tags(text, items)
         # A case that could not be collected may have the tag.
-        if not session.testsfailed and self._all_planned:
+        if not session.testsfailed and not self._unplanned:
             self.problems += problems
         session.config.hook.pytest_deselected(items=dropped)
 
@@ -113,7 +102,7 @@ class BenchmarkCollector:
 
         A plain session is a test like any other: there, items of a trial get the same reply.
         """
-        self.problems += self._selected_of_other_projects(items)
+        self._take_unplanned(config, items)
         self.skipped, problems = leave_out_skipped(config, items)
         if mode_of(config) is not Mode.PLAIN:
             self.problems += problems
@@ -121,12 +110,22 @@ class BenchmarkCollector:
             self.problems += refuse_async(items)
             self.problems += refuse_wide_fixtures(items)
 
-    def _selected_of_other_projects(self, items: Sequence[pytest.Item]) -> list[str]:
-        """Return why selected tests cannot be asked in this session."""
-        if not self._of_other_projects:
-            return []
+    def _take_unplanned(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+        """Note why selected tests have no trials; say it of the others, of whose cases some may have been meant.
+
+        `-m` selects no cases, and if nothing is selected, a case was meant that does not exist yet.
+        """
         selected = {_test_of(item) for item in items}
-        return [problem for test, problem in self._of_other_projects.items() if test in selected]
+        others: dict[str, None] = {}
+        for test, problem in self._unplanned.items():
+            if items and test not in selected:
+                others[problem] = None
+            elif problem not in self.problems:
+                self.problems.append(problem)
+        terminal = terminal_of(config)
+        if terminal is not None and not config.option.markexpr:
+            writer = TerminalWriter(terminal)
+            writer.write_lines(StyledText(f"selfopt: not selected, and not possible: {problem}") for problem in others)
 
     def refuse_problems(self) -> None:
         """End the session with all problems found during collection.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.settings_lookup import ProjectChoice, choose_project, shown_path
 
 
@@ -25,8 +26,12 @@ class SessionProject:
             return self._project_of(self._config.invocation_params.dir)
         return self._first[1]
 
-    def claim(self, test: str, folder: Path) -> str:
-        """Take the project of a test in a folder; return why the test cannot be asked in this session, if so."""
+    def claim(self, test: str, folder: Path) -> None:
+        """Take the project of a test in a folder.
+
+        Raises:
+            SettingsError: if another test has made the session one of another project.
+        """
         choice = self._project_of(folder)
         if self._first is None:
             self._first = (test, choice)
@@ -35,8 +40,8 @@ class SessionProject:
         if choice.unused:
             for_both = choice.unused[0].parent
         if choice.folder.resolve() == chosen.folder.resolve():
-            return ""
-        return (
+            return
+        raise SettingsError(
             f"{test} and {first} are of two projects, by {self._shown(choice)} and {self._shown(chosen)}: "
             "a session has one ledger and one routing configuration; give pytest the benchmarks of one of them, "
             f"or name the folder whose settings hold for both, such as --rootdir={self._path(for_both)}"

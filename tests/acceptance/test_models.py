@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pytest_selfopt.cli import main
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from tests.acceptance.conftest import Project, right, said, selfopt
@@ -59,6 +61,19 @@ def test_looking_only_makes_no_call(project: Make) -> None:
     assert result.returncode == 0
     assert "nothing is missing; not asked" in result.stdout
     assert made.server.seen.asked == 0
+
+
+def test_the_embedded_model_counts_only_where_it_is_used(
+    project: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project({})
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find(name))
+    for arguments, status in (([], 0), (["embedded/smollm2-135m"], 1)):
+        assert main(["models", "--no-ask", *arguments]) == status
+        assert "needs the package xllamacpp" in " ".join(capsys.readouterr().out.split())
+    (made.path / "pyproject.toml").unlink()
+    assert main(["models", "--no-ask"]) == 1
 
 
 def test_a_wrong_setting_is_one_sentence(project: Make) -> None:

@@ -13,6 +13,8 @@ TAGS = {"item-0": ["slow", "paid"], "item-1": ["slow"], "item-2": ["skip", "area
 CONFTEST = """
 def pytest_collection_modifyitems(items):
     for item in items:
+        if "[NOTSET" in item.name:  # Of a test without trials, which pytest itself would skip.
+            continue
         assert "skip" not in [mark.name for mark in item.iter_markers()]
 
 def pytest_runtest_setup(item):
@@ -89,3 +91,23 @@ def test_only_the_true_reason_is_told(tags: Project) -> None:
     result = tags.run("--selfopt-tags", "billing", "-n2")
     assert "nothing_of_this_name" in said(result)
     assert "no case has the tag" not in result.stderr.str()
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_only_what_is_selected_needs_its_model(project: Callable[..., Project], workers: str) -> None:
+    made = project()
+    made.configure('api_key_env = "KEY_THAT_IS_NOT_SET"')
+    made.pytester.makepyfile(test_unit="def test_unit(): pass")
+    missing = "the environment variable KEY_THAT_IS_NOT_SET is not set"
+    for selection in (["-k", "unit"], ["-m", "not selfopt"], ["test_unit.py"], ["--deselect", "test_items.py"]):
+        result = made.run(*selection, workers)
+        assert (result.ret, result.parseoutcomes()["passed"]) == (0, 1), selection
+        assert "selfopt: not selected" not in said(result) or selection[0] in ("-k", "--deselect")
+    for selection in ([], ["-k", "items"], ["-k", "item-1"], ["--selfopt-cycle"]):
+        result = made.run(*selection, workers)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR, selection
+        assert missing in result.stderr.str()
+    if workers == "-n0":
+        assert f"selfopt: not selected, and not possible: model 'scripted/model': {missing}" in (
+            said(made.run("-k", "unit or item-1"))
+        )
