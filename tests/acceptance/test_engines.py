@@ -31,6 +31,7 @@ from tests.acceptance.test_distributed import forget
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.ledger_file import open_ledger
+from tests.performance.engine_faults.bench import noise
 
 TRIES = range(int(os.environ.get("SELFOPT_ENGINE_TRIES", "1")))
 SECRET = "sk-planted-1234567890abcdef"
@@ -260,7 +261,7 @@ def test_an_oversized_call_is_an_isolated_error(project: Make, engine: Engine) -
     made = far(project, engine)
     engine.work(made)
     lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
-    lines[-1]["prompt"] = "Hello " * 400_000
+    lines[-1]["prompt"] = "Hello " + noise(2_400_000, 0)
     made.write_suite(lines)
     result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())

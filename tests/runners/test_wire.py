@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,15 @@ from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import KEY_VARIABLE, Cipher
 from pytest_selfopt.runners.conversation import Dialogue
-from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, MessageKind, UnusableMessageError
+from pytest_selfopt.runners.message import (
+    MOST_EXPANDED,
+    EndsDisagreeError,
+    MessageContext,
+    MessageKind,
+    UnusableMessageError,
+    expanded,
+    seal_within,
+)
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.runners.wire import (
     FORMAT,
@@ -271,3 +280,21 @@ def test_an_invalid_key_is_refused(text: str) -> None:
 
 def test_messages_contain_no_address_or_key() -> None:
     assert set(CALL_FIELDS) == {"format", "about", "sent", "model", "lane", "options", "request"}
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_compressed_messages_come_out_whole(data: bytes, most: int) -> None:
+    sealed = seal_within(data, bytes, most)
+    assert expanded(sealed) == data
+    assert (sealed == data) == (len(data) <= most)
+
+
+def test_what_expands_without_end_is_refused() -> None:
+    whole = seal_within(b"0" * MOST_EXPANDED, bytes, 1)
+    assert len(expanded(whole)) == MOST_EXPANDED
+    mark = whole[: -len(zlib.compress(b"0" * MOST_EXPANDED))]
+    for damaged in (mark, mark + b"x", whole[:-1], mark + zlib.compress(b"0" * (MOST_EXPANDED + 1))):
+        with pytest.raises(UnusableMessageError, match="a compressed message is damaged"):
+            expanded(damaged)
+    # Nobody would read it.
+    assert seal_within(b"0" * (MOST_EXPANDED + 1), bytes, 1) == b"0" * (MOST_EXPANDED + 1)

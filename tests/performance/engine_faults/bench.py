@@ -25,6 +25,8 @@ from tests.ledger_file import open_ledger
 MOST = 8
 """Calls under way at a time."""
 SECONDS = 300.0
+SILENCE_S = 30.0
+"""A busy machine silences a worker for seconds, and what it is given again counts as an attempt."""
 CYCLE = ("-m", "pytest", "-q", *WITHOUT, "--selfopt-cycle")
 
 
@@ -43,7 +45,7 @@ class Bench:
         (folder / "test_items.py").write_text(BODY)
         (folder / "pyproject.toml").write_text(
             f'[tool.pytest.ini_options]\n[tool.selfopt]\nmodel = "{MODEL}"\n[tool.selfopt.models."{MODEL}"]\n'
-            f'base_url = "{server.base_url}"\nmax_concurrency = {MOST}\n{TWO_SPECS}\n{engine.settings()}'
+            f'base_url = "{server.base_url}"\nmax_concurrency = {MOST}\n{TWO_SPECS}\n{engine.settings(SILENCE_S)}'
         )
 
     def write_suite(self, lines: list[dict[str, Any]]) -> None:
