@@ -1,4 +1,4 @@
-"""One turn of the faults that only whole sessions show; `python -m tests.performance.engine_faults` plays all, often."""
+"""One turn of faults that only whole sessions show; `python -m tests.performance.engine_faults` plays all, often."""
 
 from __future__ import annotations
 
