@@ -259,7 +259,7 @@ def _changed_sentences(phase: PhaseReport, where: str) -> Iterator[str]:
         now = f"in force now is {phase.in_force_now}"
     if phase.taken_back:
         yield f"{name} was rolled back on {formats.moment(phase.taken_back)}{where}: {now}."
-        yield f"selfopt rollback --undo {phase.cycle} takes the rollback back."
+        yield f"selfopt rollback --redo {phase.cycle} takes the rollback back."
     else:
         yield f"{name} is not in force any more{where}: {now}."
 
