@@ -144,6 +144,7 @@ def verdict_of(phase: PhaseReport) -> PhaseVerdict:
             fixed=spec.fixed or 0,
             broken=spec.broken or 0,
             claim=spec.claim,
+            is_older=spec.measured is not None and (spec.passes or 0) > len(spec.measured.run_accuracies),
             too_expensive=is_too_expensive(gate.name for gate in spec.gates if not gate.passed),
         )
         candidates.append(candidate)

@@ -26,6 +26,7 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateResult
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import write_atomically
+from pytest_selfopt.session.terminal.headlines import is_older
 from pytest_selfopt.session.terminal.messages import why_undecided
 from pytest_selfopt.session.terminal.writer import encoding_of_output
 from pytest_selfopt.settings import Mode
@@ -86,7 +87,7 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
     specs: list[dict[str, Any]] = []
     for spec, metrics in conclusion.metrics.items():
         gates: tuple[GateResult, ...] = ()
-        verdict, sentence, claim = None, "", ""
+        verdict, sentence, claim, began_earlier = None, "", "", False
         judgement = judged.get(spec)
         if judgement is not None:
             gates = judgement.gates
@@ -96,9 +97,10 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
             if verdict == PASSED:
                 sentence = f"{describe_not_chosen(conclusion.beside_winner(spec))}; {judgement.grounds}"
             claim = judgement.claim
+            began_earlier = is_older(conclusion, judgement)
         if spec == conclusion.in_force.id:
             gates = conclusion.gates
-        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim))
+        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim, began_earlier=began_earlier))
     diagnoses: list[dict[str, str]] = []
     for diagnosis in conclusion.diagnoses:
         kind = str(diagnosis.kind)
@@ -120,6 +122,8 @@ def _spec(
     verdict: str | None = None,
     sentence: str = "",
     claim: str = "",
+    *,
+    began_earlier: bool = False,
 ) -> dict[str, Any]:
     numbers = metrics_entry(metrics)
     numbers["accuracy_interval"] = list(metrics.accuracy_interval)
@@ -131,6 +135,7 @@ def _spec(
         "metrics": numbers,
         "gates": list(map(gate_entry, gates)),
         "cases": _cases(phase.trials(metrics.spec)),
+        "began_earlier": began_earlier,
     }
 
 
