@@ -24,9 +24,15 @@ def add_parser(subparsers: Subparsers) -> None:
         help='the number of a cycle, or a rule as "model::phase" (default: what was decided last)',
     )
     parser.add_argument(
+        "--redo",
         "--undo",
         action="store_true",
         help="take a rollback back: cycles may decide again, and rules not changed since are put back",
+    )
+    parser.add_argument(
+        "--further",
+        action="store_true",
+        help="after a rollback, go one decision further back",
     )
     parser.add_argument(
         "--dry-run",
@@ -40,16 +46,14 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Change the rules, and print what was done to each."""
     from pytest_selfopt.cycle.rollback import restore, roll_back
+    from pytest_selfopt.errors import SettingsError
     from pytest_selfopt.routing.atomic_files import timestamp
 
-    do = roll_back
-    if args.undo:
-        do = restore
-    lines = do(
-        load_project(args),
-        args.what,
-        now=timestamp(clock.now()),
-        dry_run=args.dry_run,
-    )
-    write_lines(lines)
+    if args.redo and args.further:
+        raise SettingsError("--redo takes a rollback back, and --further rolls back more; leave one of them out")
+    settings, now = load_project(args), timestamp(clock.now())
+    if args.redo:
+        write_lines(restore(settings, args.what, now=now, dry_run=args.dry_run))
+    else:
+        write_lines(roll_back(settings, args.what, now=now, dry_run=args.dry_run, further=args.further))
     return EXIT_DONE

@@ -8,6 +8,8 @@ from fractions import Fraction
 UNKNOWN_COST = "unknown"
 _TINY_USD = 1e-6
 _RARE = 1e-9
+_LIKELY = 0.5
+"""The probability above which luck explains a finding more often than not."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -64,6 +66,13 @@ def format_known_cost(known_usd: float, unpriced: int) -> str:
     if not known_usd:
         return UNKNOWN_COST
     return f"at least {known} and that of {unpriced:,} calls of unknown cost"
+
+
+def describe_chance(share: float | None) -> str:
+    """Say how probable a finding is by luck; empty if that is unknown, or so probable that it says nothing."""
+    if share is None or share > _LIKELY:
+        return ""
+    return f"by chance {format_chance(share)}"
 
 
 def format_chance(share: float) -> str:

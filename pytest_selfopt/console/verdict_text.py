@@ -68,6 +68,8 @@ class JudgedCandidate:
     """For a promotion: the prompts on which it rests, and those for which it holds."""
     too_expensive: bool = False
     """Whether nothing but its cost holds it."""
+    is_older: bool = False
+    """Whether its comparison began in an earlier cycle, so that what it fixed is more than this cycle's answers."""
 
 
 def is_too_expensive(failed_gates: Iterable[str]) -> bool:
@@ -141,7 +143,10 @@ class PhaseVerdict:
     def _describe_win(self, winner: JudgedCandidate) -> str:
         if self.before is None or self.after is None:
             return winner.name
-        parts = [f"{winner.name}, {self.after} answers right instead of {self.before}", winner.claim]
+        result = f"{winner.name}, {self.after} answers right instead of {self.before}"
+        if winner.is_older:
+            result += " in this cycle"
+        parts = [result, winner.claim]
         if costs_more(self.before.cost_of_1000_usd, self.after.cost_of_1000_usd, times=_DEARER):
             dearer = describe_ratio(self.before.cost_of_1000_usd, self.after.cost_of_1000_usd)
             parts.append(f"it costs {dearer}")

@@ -54,11 +54,12 @@ StepsOf = Callable[[UndoLog, RoutingConfig], list[Step]]
 """What is to be done, by the log and the present rules."""
 
 
-def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
+def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool, further: bool = False) -> list[str]:
     """Undo logged decisions, and log that; cycles do not decide them again.
 
     `what` is the number of a cycle (undone with all later ones), a rule as "model::phase" (its last decision), or None
-    for the last decisions that stand. A trial and its outcome are one decision. Returns a sentence for each rule.
+    for the last decisions that stand. If the last of these is rolled back already, only `further` undoes the one before
+    it. A trial and its outcome are one decision. Returns a sentence for each rule.
 
     Raises:
         StateError: if there is nothing to undo, a rule was changed by hand since, or a file cannot be used.
@@ -66,10 +67,48 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
 
     def steps(log: UndoLog, routing: RoutingConfig) -> list[Step]:
         missing = "no decision{} that changed a rule stands"
+        if not further:
+            _require_news(log, what)
         selected = with_experiments(_selected(log.standing, what, missing), log.standing)
         return [_rollback(reversal) for reversal in _reversals(selected, log.standing, routing)]
 
     return _carry_out(settings, steps, now=now, dry_run=dry_run)
+
+
+def _require_news(log: UndoLog, what: str | None) -> None:
+    """Refuse to roll back once more what nothing was decided about since.
+
+    Raises:
+        StateError: if there is nothing new to undo; it names the ways to go on.
+    """
+    is_about = partial(_is_about, what)
+    last, earlier = log.rolled_back_last(is_about), list(filter(is_about, log.standing))
+    of_cycles = what is not None and what.isdecimal()
+    if last is None or (of_cycles and earlier):
+        return
+    model, phase = last.address
+    about = what or ""
+    message = (
+        f"there is nothing to undo that is new: the rule for {model} in {phase} was rolled back at {last.timestamp}, "
+        f"and nothing was decided since. {_command('--redo', about)} takes that rollback back"
+    )
+    if earlier:
+        message += f"; {_command('--further', about)} also undoes what cycle {earlier[-1].cycle} decided before it"
+    raise StateError(message)
+
+
+def _is_about(what: str | None, entry: LoggedChange | LoggedRollback) -> bool:
+    """Whether an entry is one of those that `what` selects; None selects all."""
+    if what is None:
+        return True
+    if what.isdecimal():
+        return entry.cycle >= int(what)
+    model, _, phase = what.rpartition("::")
+    return entry.address == (model, phase)
+
+
+def _command(option: str, about: str) -> str:
+    return f"selfopt rollback {option} {about}".rstrip()
 
 
 def restore(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
@@ -152,11 +191,10 @@ def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list
     if what is None:
         selected = [entry for entry in entries if entry.moment == entries[-1].moment]
     elif what.isdecimal():
-        selected = [entry for entry in entries if entry.cycle >= int(what)]
+        selected = [entry for entry in entries if _is_about(what, entry)]
         about = f" of cycle {what} or a later one"
     else:
-        model, _, phase = what.rpartition("::")
-        selected = [entry for entry in entries if entry.address == (model, phase)][-1:]
+        selected = [entry for entry in entries if _is_about(what, entry)][-1:]
         about = f' about {what!r} (name a rule as "model::phase", or the number of a cycle)'
     if not selected:
         raise StateError(f"there is nothing to undo: {missing.format(about)}")

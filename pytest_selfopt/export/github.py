@@ -134,7 +134,12 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
         claim = spec.get("claim", "")
         expensive = is_too_expensive(gate["name"] for gate in spec["gates"] if not gate["passed"])
         candidate = JudgedCandidate(
-            spec=spec["spec"], name=name, verdict=spec["verdict"], claim=claim, too_expensive=expensive
+            spec=spec["spec"],
+            name=name,
+            verdict=spec["verdict"],
+            claim=claim,
+            too_expensive=expensive,
+            is_older=spec.get("began_earlier", False),
         )
         candidates.append(candidate)
         if spec["verdict"] == "PROMOTE" and spec["spec"] == phase["in_force"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_selfopt.console.quantities import (
     counted,
-    format_chance,
+    describe_chance,
     format_cost,
     format_duration,
     format_known_cost,
@@ -72,10 +72,8 @@ def odds(value: float | None) -> str:
 
 
 def chance(value: float | None) -> str:
-    """Format a probability by chance; empty if it is unknown."""
-    if value is None:
-        return ""
-    return f"by chance {format_chance(value)}"
+    """Format a probability by chance; empty if it is unknown, or says nothing."""
+    return describe_chance(value)
 
 
 def words(name: str) -> str:

@@ -159,6 +159,7 @@ def verdict_of(phase: PhaseReport) -> PhaseVerdict:
             fixed=spec.fixed or 0,
             broken=spec.broken or 0,
             claim=spec.claim,
+            is_older=spec.measured is not None and (spec.passes or 0) > len(spec.measured.run_accuracies),
             too_expensive=is_too_expensive(gate.name for gate in spec.gates if not gate.passed),
         )
         candidates.append(candidate)
@@ -274,7 +275,7 @@ def _changed_sentences(phase: PhaseReport, where: str) -> Iterator[str]:
         now = f"in force now is {phase.in_force_now}"
     if phase.taken_back:
         yield f"{name} was rolled back on {formats.moment(phase.taken_back)}{where}: {now}."
-        yield f"selfopt rollback --undo {phase.cycle} takes the rollback back."
+        yield f"selfopt rollback --redo {phase.cycle} takes the rollback back."
     else:
         yield f"{name} is not in force any more{where}: {now}."
 

@@ -30,6 +30,7 @@ from pytest_selfopt.loop.gates.gate_result import GateResult
 from pytest_selfopt.loop.recorded import right_by_case
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import write_atomically
+from pytest_selfopt.session.terminal.headlines import is_older
 from pytest_selfopt.session.terminal.messages import why_undecided
 from pytest_selfopt.session.terminal.writer import encoding_of_output
 from pytest_selfopt.settings import Mode
@@ -105,7 +106,7 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
     specs: list[dict[str, Any]] = []
     for spec, metrics in conclusion.metrics.items():
         gates: tuple[GateResult, ...] = ()
-        verdict, sentence, claim = None, "", ""
+        verdict, sentence, claim, began_earlier = None, "", "", False
         judgement = judged.get(spec)
         if judgement is not None:
             gates = judgement.gates
@@ -115,12 +116,13 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
             if verdict == PASSED:
                 sentence = f"{describe_not_chosen(conclusion.beside_winner(spec))}; {judgement.grounds}"
             claim = judgement.claim
+            began_earlier = is_older(conclusion, judgement)
         if spec == conclusion.in_force.id:
             gates = conclusion.gates
         before: Sequence[Trial] = ()
         if spec == conclusion.in_force.id != conclusion.baseline.id:
             before = phase.trials(conclusion.baseline.id)
-        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim, before=before))
+        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim, before=before, began_earlier=began_earlier))
     diagnoses: list[dict[str, str]] = []
     for diagnosis in conclusion.diagnoses:
         kind = str(diagnosis.kind)
@@ -145,6 +147,7 @@ def _spec(
     claim: str = "",
     *,
     before: Sequence[Trial] = (),
+    began_earlier: bool = False,
 ) -> dict[str, Any]:
     numbers = metrics_entry(metrics)
     numbers["accuracy_interval"] = list(metrics.accuracy_interval)
@@ -156,6 +159,7 @@ def _spec(
         "metrics": numbers,
         "gates": list(map(gate_entry, gates)),
         "cases": _cases(phase, phase.trials(metrics.spec), before),
+        "began_earlier": began_earlier,
     }
 
 

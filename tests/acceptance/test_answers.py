@@ -89,7 +89,7 @@ def test_a_rolled_back_promotion_is_not_repeated(project: Make) -> None:
     assert verify(log.parent).ok
     again = made.run("--selfopt-cycle")
     assert "variant schema was taken back by hand (" in said(again)
-    assert f"selfopt rollback --undo {RULE} allows it again" in said(again)
+    assert f"selfopt rollback --redo {RULE} allows it again" in said(again)
     assert "atomic: nothing was left to try; what is in force stays" in said(again)
     assert "REJECT" not in said(again)
     assert made.routing()["rules"][0]["variant"] == "native_api"
@@ -99,11 +99,14 @@ def test_a_rollback_can_be_taken_back(project: Make) -> None:
     made = promoted(project)
     before = made.routing()["rules"]
     assert made.selfopt("rollback").returncode == 0
-    twice = made.selfopt("rollback")
-    assert (twice.returncode, "no decision that changed a rule stands" in twice.stderr) == (4, True)
-    assert made.selfopt("rollback", "--undo", RULE).returncode == 0
+    for what in ((), ("1",), (RULE,), ("--dry-run",)):
+        twice = made.selfopt("rollback", *what)
+        assert (twice.returncode, "and nothing was decided since. selfopt rollback --redo" in twice.stderr) == (4, True)
+    none = made.selfopt("rollback", "--further")
+    assert (none.returncode, "no decision that changed a rule stands" in none.stderr) == (4, True)
+    assert made.selfopt("rollback", "--redo", RULE).returncode == 0
     assert made.routing()["rules"] == before
-    again = made.selfopt("rollback", "--undo")
+    again = made.selfopt("rollback", "--redo")
     assert (again.returncode, "no rollback stands" in again.stderr) == (4, True)
 
 
@@ -111,7 +114,7 @@ def test_what_is_allowed_again_may_be_promoted(project: Make) -> None:
     made = promoted(project)
     assert made.selfopt("rollback", "1").returncode == 0
     made.run("--selfopt-cycle")
-    allowed = made.selfopt("rollback", "--undo").stdout
+    allowed = made.selfopt("rollback", "--redo").stdout
     assert "cycles may decide again about variant schema" in allowed
     assert "the rule was changed since, and stays as it is" in allowed
     assert "PROMOTE" in said(made.run("--selfopt-cycle"))

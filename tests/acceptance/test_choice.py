@@ -75,7 +75,7 @@ def test_a_winners_price_is_told_and_can_hold_it(project: Make) -> None:
     promoted = made.run("--selfopt-cycle")
     assert promoted.ret == 0
     headline = said(promoted).partition("why:")[0]
-    assert f"PROMOTE atomic: {BIG}, 21 of 21 answers right instead of 3 of 21;" in headline
+    assert f"PROMOTE atomic: {BIG}, 21 of 21 answers right instead of 3 of 21 in this cycle;" in headline
     assert "; it costs " in headline
     assert " times as much: $" in headline
     assert " instead of $" in headline

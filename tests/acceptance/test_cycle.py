@@ -199,6 +199,9 @@ def test_an_undecided_candidate_continues_next_cycle(project: Make) -> None:
     third = made.run("--selfopt-cycle")
     assert third.ret == 0
     assert "PROMOTE schema: fixed 11 answers, broke 0 in 11 passes" in said(third)
+    assert " in this cycle; 1 of " in said(third).partition("why:")[0]
+    assert "schema fixed 11 answers, broke 0 in 11 passes of this cycle and earlier ones; odds" in said(third)
+    assert " in this cycle; " in made.selfopt("report", "--cycle", "3", "--format", "md").stdout.splitlines()[0]
     assert "(comparison 1 of this" in said(third)
     assert made.server.seen.asked == 2 * 11 * CASES
 

@@ -111,12 +111,16 @@ def test_rolling_back_takes_a_warm_up_away(project: Make, tmp_path_factory: pyte
     made.selfopt("rollback", "2")
     again = made.selfopt("rollback", "2")
     assert (again.returncode, made.routing()["rules"]) == (4, [before])
+    again = made.selfopt("rollback")
+    assert (again.returncode, made.routing()["rules"]) == (4, [before])
+    assert "selfopt rollback --further also undoes what cycle 1 decided before it" in again.stderr
+    assert f"the rule for {MODEL} in atomic is removed" in made.selfopt("rollback", "--further", "--dry-run").stdout
     made.server.play(cold_for(2 * CASES))
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "skipped allow_for_bounded_tasks: warm-up on was taken back by hand" in said(result)
     assert made.routing()["rules"] == [before]
     assert "Taken back by hand, cycles leave it alone:\n\n- warm-up on" in learned(made)
-    assert made.selfopt("rollback", "--undo").returncode == 0
+    assert made.selfopt("rollback", "--redo").returncode == 0
     assert "Taken back" not in learned(made)
     assert made.routing()["rules"][0]["enable_warmup"] is True
 

@@ -40,14 +40,14 @@ def test_after_a_rollback_nothing_calls_the_winner_in_force(project: Make) -> No
         assert "rolled back" in text, name
     over_all = made.selfopt("report", "--format", "md").stdout
     assert "# 1 promotion in 1 cycle, 1 of them rolled back: atomic 3 of 21 answers right" in over_all
-    assert "selfopt rollback --undo 1 takes the rollback back." in over_all
+    assert "selfopt rollback --redo 1 takes the rollback back." in over_all
     assert "| schema (in force after cycle 1) |" in over_all
     assert "| baseline (in force) |" in over_all
     learned = (made.path / ".selfopt" / "LEARNED.md").read_text()
     assert f"In force when this was written: `{BASELINE}`, 3 of 21 answers right" in learned
     report = json.loads(made.selfopt("report", "--format", "json").stdout)["phases"][0]
     assert (report["in_force"], report["in_force_now"]) == (WINNER, BASELINE)
-    assert made.selfopt("rollback", "--undo", "1").returncode == 0
+    assert made.selfopt("rollback", "--redo", "1").returncode == 0
     after = everything(made)
     for name in ("history", "report of the cycle"):
         # The decisions, which follow the rules, now tell of the rollback.

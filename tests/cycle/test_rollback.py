@@ -194,12 +194,16 @@ def test_a_rollback_restores_every_byte(folders: Callable[[], Path], data: st.Da
     for _ in range(data.draw(st.integers(1, 6))):
         made.cycle(data.draw)
         if data.draw(st.integers(0, 3)) == 0:
-            undone(made, data.draw(st.sampled_from([None, str(made.number), "m::atomic"])))
+            undone(made, data.draw(st.sampled_from([None, str(made.number), "m::atomic"])), further=True)
     before, logged = made.rules, len(made.log())
     what = data.draw(st.sampled_from([None, *map(str, range(1, made.number + 1)), "m::atomic"]))
     standing = read_undo_log(made.log()).standing
-    if not undone(made, what):
+    if not undone(made, what, further=True):
         return
+    # Once more, by mistake: nothing happens, whatever else could be undone.
+    after = made.rules
+    assert not undone(made, None)
+    assert made.rules == after
     for entry in made.log()[logged:]:
         undoes, address = entry["evidence"]["undoes"], (entry["original_model"], entry["phase"])
         about = [change.id for change in standing if change.address == address]
@@ -207,7 +211,6 @@ def test_a_rollback_restores_every_byte(folders: Callable[[], Path], data: st.Da
             assert to_text(entry["evidence"]["rules_after"]) == made.before[undoes[0]]
         for one in entry["evidence"]["taken_back"]:
             assert (one["setting"], one["value"]) not in settings_of(made, *address)
-    after = made.rules
     restore(made.settings, None, now=made.now(), dry_run=False)
     assert made.rules == before
     assert undone(made, what)
@@ -230,10 +233,10 @@ def test_what_was_taken_back_stays_back(folders: Callable[[], Path], data: st.Da
             assert one.model != "m" or brought_back <= set(left[one.phase])
 
 
-def undone(made: History, what: str | None) -> bool:
+def undone(made: History, what: str | None, *, further: bool = False) -> bool:
     """Roll back; whether there was something to undo."""
     try:
-        roll_back(made.settings, what, now=made.now(), dry_run=False)
+        roll_back(made.settings, what, now=made.now(), dry_run=False, further=further)
     except StateError as problem:
         assert "nothing to undo" in str(problem)  # noqa: PT017
         return False

@@ -87,7 +87,7 @@ def test_a_changed_log_is_refused_until_accepted(
     changed = {path.name: path.read_bytes() for path in state.glob("*.jsonl*")}
     assert run(project, "verify") == 1
     capsys.readouterr()
-    for command in (("rollback",), ("rollback", "--dry-run"), ("rollback", "--undo")):
+    for command in (("rollback",), ("rollback", "--dry-run"), ("rollback", "--redo")):
         assert run(project, *command) == 4
         assert 'selfopt verify --accept "why"' in capsys.readouterr().err
     assert enforced(project, "one_more") == 4

@@ -250,6 +250,26 @@ def test_a_format_only_case_expects_no_answer(tmp_path: Path) -> None:
         parse_script({"suite": "items.jsonl", "default": {"expected": True}}, folder=tmp_path)
 
 
+def test_one_such_case_leaves_the_others_theirs(tmp_path: Path) -> None:
+    """It gets the answer of its own rule, or else the default."""
+    (tmp_path / "items.jsonl").write_text(
+        '{"id": "a", "prompt": "p", "expect": {"json_schema": {"type": "object"}}}\n'
+        '{"id": "b", "prompt": "q", "expect": {"exact": "yes"}}\n'
+    )
+    content = {"suite": "items.jsonl", "default": {"expected": True}}
+    script = parse_script(content, folder=tmp_path)
+    assert script.left_to_default == ("a",)
+    own = {**content, "rules": [{"when": {"case": "a"}, "then": {"text": "{}"}}]}
+    told = parse_script(own, folder=tmp_path)
+    assert told.left_to_default == ()
+    for played, expected in ((script, {"p": "I do not know.", "q": "yes"}), (told, {"p": "{}", "q": "yes"})):
+        with ScriptedServer(played) as server:
+            assert {prompt: say(server, prompt) for prompt in expected} == expected
+    refused = [{"when": {"case": "a"}, "then": {"expected": True}}]
+    with pytest.raises(SettingsError, match="the expectation of case 'a' gives no definite right answer"):
+        parse_script({"suite": "items.jsonl", "rules": refused}, folder=tmp_path)
+
+
 def test_an_occupied_port_is_one_sentence() -> None:
     with ScriptedServer({}) as server, pytest.raises(ModelError, match=f"cannot use port {server.port}: Address"):
         ScriptedServer({}, port=server.port)

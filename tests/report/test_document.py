@@ -41,7 +41,7 @@ ENTRY: dict[str, Any] = {
             "comparison": 1,
             "fixed": 7,
             "broken": 0,
-            "passes": 3,
+            "passes": 2,
             "prompts": 12,
             "prompts_up": 2,
             "prompts_down": 0,
@@ -198,7 +198,7 @@ def test_headlines_say_what_happened() -> None:
     plateau = replace(story({**held, "verdicts": [], "next": {}}), plan=plan)
     nothing = headline_of_cycle(1, "decided", [phase_report(plateau, ((), 0))])
     assert nothing.headline == "atomic: nothing was left to try; what is in force stays."
-    assert "[tool.selfopt.search]" in nothing.takes[0]
+    assert "[tool.selfopt.search]" in nothing.takes[1]
     stopped = headline_of_cycle(3, "stopped", [phase_report(story({**held, "reason": "its budget is spent"}), ((), 0))])
     assert stopped.headline == "Nothing was decided in cycle 3: its budget is spent."
     assert "With a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume" in stopped.takes[0]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.console.quantities import (
+    describe_chance,
     format_chance,
     format_clock,
     format_cost,
@@ -88,3 +89,4 @@ def test_chances() -> None:
     assert format_chance(0.0123) == "1.2%"
     assert format_chance(1 / 13_007) == "1 in 13,007"
     assert format_chance(1e-12) == "less than 1 in 10^9"
+    assert [describe_chance(share) for share in (0.0123, 0.51, 1.0, None)] == ["by chance 1.2%", "", "", ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,16 +83,17 @@ class LoggedRollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoLog:
-    """All changes, those that are not undone, and the rollbacks that are not taken back, each oldest first."""
+    """All changes and rollbacks, the changes that are not undone, and the rollbacks that hold, each oldest first."""
 
-    changes: tuple[LoggedChange, ...]
+    entries: tuple[LoggedChange | LoggedRollback, ...]
     standing: tuple[LoggedChange, ...]
     rollbacks: tuple[LoggedRollback, ...]
 
     @property
     def promotions_taken_back(self) -> dict[tuple[int, str], str]:
         """When each promotion was rolled back, by its cycle and phase; a confirmation is a promotion, too."""
-        promotions = {change.id: change for change in self.changes if change.kind in ("promote", "confirmed")}
+        changes = [entry for entry in self.entries if isinstance(entry, LoggedChange)]
+        promotions = {change.id: change for change in changes if change.kind in ("promote", "confirmed")}
         moments: dict[tuple[int, str], str] = {}
         for rollback in self.rollbacks:
             for undone in rollback.undoes:
@@ -100,6 +101,13 @@ class UndoLog:
                 if change is not None:
                     moments[change.cycle, change.phase] = rollback.timestamp
         return moments
+
+    def rolled_back_last(self, is_about: Callable[[LoggedChange | LoggedRollback], bool]) -> LoggedRollback | None:
+        """Return the last of the entries about something, if it is a rollback that holds; else None."""
+        about = list(filter(is_about, self.entries))
+        if about and isinstance(about[-1], LoggedRollback) and about[-1] in self.rollbacks:
+            return about[-1]
+        return None
 
 
 def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
@@ -117,6 +125,7 @@ def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
 
 def _read_undo_log(entries: Iterable[Entry]) -> UndoLog:
     changes: list[LoggedChange] = []
+    logged: list[LoggedChange | LoggedRollback] = []
     rollbacks: dict[str, LoggedRollback] = {}
     undone: set[str] = set()
     for entry in _identified(entries):
@@ -125,6 +134,7 @@ def _read_undo_log(entries: Iterable[Entry]) -> UndoLog:
         if kind == ROLLBACK:
             rollback = _rollback(entry, evidence)
             rollbacks[rollback.id] = rollback
+            logged.append(rollback)
             undone.update(rollback.undoes)
         elif kind in (RESTORED, LIFTED):
             for name in evidence.get("takes_back", ()):
@@ -133,8 +143,9 @@ def _read_undo_log(entries: Iterable[Entry]) -> UndoLog:
                     undone.difference_update(lifted.undoes)
         elif "rule_after" in evidence:
             changes.append(_change(entry, evidence))
+            logged.append(changes[-1])
     standing = tuple(change for change in changes if change.id not in undone)
-    return UndoLog(changes=tuple(changes), standing=standing, rollbacks=tuple(rollbacks.values()))
+    return UndoLog(entries=tuple(logged), standing=standing, rollbacks=tuple(rollbacks.values()))
 
 
 def _identified(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -68,7 +68,7 @@ class RuleReversal:
             return restored
         words = in_words(self.settings)
         return (
-            f"{restored}; cycles leave {words} alone until selfopt rollback --undo {self.model}::{self.phase} allows it"
+            f"{restored}; cycles leave {words} alone until selfopt rollback --redo {self.model}::{self.phase} allows it"
         )
 
 

@@ -83,7 +83,7 @@ def forbidding_settings(
 def why_not(one: TakenBack) -> str:
     """Return why a cycle leaves a setting alone, and the command that allows it."""
     return (
-        f"{one.words} was taken back by hand ({one.timestamp}); selfopt rollback --undo {one.address} allows it again"
+        f"{one.words} was taken back by hand ({one.timestamp}); selfopt rollback --redo {one.address} allows it again"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,9 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
     if not isinstance(entries, list):
         raise SettingsError(f"{place}: rules: expected a list")
     default = _default(table, cases)
+    rules = _rules(entries, place, cases)
     script = Script(
-        rules=_rules(entries, place, cases),
+        rules=rules,
         default=default,
         latency=table.number("latency", 0.0, least=0, most=LONGEST_S) or 0.0,
         seed=table.integer("seed", 0, least=0, most=2**32),
@@ -76,6 +77,7 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
         owned_by=table.text("owned_by") or Script().owned_by,
         prompts={case.id: case.prompt for case in cases},
         answers=_expected_answers(cases),
+        left_to_default=_left_to_default(cases, rules, default),
     )
     table.finish()
     return script
@@ -180,6 +182,8 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
     if condition.case is not None and all(case.id != condition.case for case in cases):
         when.refuse("case", f"{condition.case!r} is not a case of the script's suite")
     when.finish()
+    if condition.case is not None:
+        cases = tuple(case for case in cases if case.id == condition.case)
     return condition, _then(then, cases)
 
 
@@ -252,12 +256,19 @@ def _mapping(table: Table, key: str) -> Mapping[str, Any]:
 
 
 def _check_expected(table: Table, cases: tuple[Case, ...]) -> None:
-    """Reject `expected` unless every case of the suite has a definite right answer."""
+    """Reject `expected` unless a case that the rule may answer has a definite right answer."""
     if not cases:
         table.refuse("expected", "needs a `suite`, whose cases say what is expected")
-    for case in cases:
-        if expected_answer(case) is None:
-            table.refuse("expected", f"the expectation of case {case.id!r} gives no definite right answer")
+    if all(expected_answer(case) is None for case in cases):
+        table.refuse("expected", f"the expectation of case {cases[0].id!r} gives no definite right answer")
+
+
+def _left_to_default(cases: tuple[Case, ...], rules: Sequence[tuple[When, Then]], default: Then) -> tuple[str, ...]:
+    """Return the cases without a definite right answer that no rule names, where rules give `expected` answers."""
+    if not default.expected and not any(then.expected for _, then in rules):
+        return ()
+    named = {when.case for when, _ in rules}
+    return tuple(case.id for case in cases if case.id not in named and expected_answer(case) is None)
 
 
 def _calls(table: Table) -> tuple[ToolCall, ...]:

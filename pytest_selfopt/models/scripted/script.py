@@ -131,6 +131,7 @@ class Then:
 
 
 _UNSET = Then()
+_IGNORANT = Then(text="I do not know.")
 _ANSWER = frozenset({"text", "calls", "reply", "refusal", "expected"})
 """What `expected` replaces in a rule."""
 
@@ -144,7 +145,7 @@ class Script:
     """
 
     rules: tuple[tuple[When, Then], ...] = ()
-    default: Then = Then(text="I do not know.")
+    default: Then = _IGNORANT
     latency: float = 0.0
     seed: int = 0
     load: float = 0.0
@@ -155,6 +156,8 @@ class Script:
     owned_by: str = "scripted"
     prompts: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Then] = field(default_factory=dict)
+    left_to_default: tuple[str, ...] = ()
+    """The cases whose expectation gives no definite right answer and that no rule names: `expected` skips them."""
 
 
 class Play:
@@ -212,6 +215,8 @@ class Play:
         if not then.expected:
             return then
         default = self._script.default
+        if default.expected:
+            default = _IGNORANT
         answer = self._script.answers.get(asked.prompt, default)
         return _beside(then, answer)
 

@@ -11,6 +11,11 @@
   const money = (value) => (value === null ? "unknown" : "$" + (value < 0.01 ? value.toPrecision(2) : value.toFixed(2)));
   const seconds = (value) => (value === null ? "unknown" : value >= 0.1 ? Number(value.toPrecision(3)) + " s" : Number((value * 1000).toPrecision(3)) + " ms");
 
+  // Ticks keep their digits, so that no two of them read alike.
+  const digits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
+  const moneyTick = (value) => "$" + digits.format(value);
+  const secondsTick = (value) => (value >= 0.1 ? digits.format(value) + " s" : digits.format(value * 1000) + " ms");
+
   const told = (spec) =>
     `${spec.name} (${said(spec)})\n` +
     `accuracy ${share(spec.accuracy)}, 95 % interval ${spec.low.toFixed(2)} to ${spec.high.toFixed(2)}\n` +
@@ -46,12 +51,12 @@
     });
   }
 
-  function weigh(specs, width, key, front, label, format) {
+  function weigh(specs, width, key, front, label, tick) {
     const known = specs.filter((one) => one[key] !== null);
     const line = known.filter((one) => one[front]).sort((a, b) => a[key] - b[key]);
     return Plot.plot({
       width, height: 300, marginLeft: 44, marginBottom: 40, marginRight: 24,
-      x: { label, nice: true, inset: 16, tickFormat: (value) => (value ? format(value) : "0"), ticks: Math.max(2, Math.floor(width / 110)) },
+      x: { label, nice: true, inset: 16, tickFormat: (value) => (value ? tick(value) : "0"), ticks: Math.max(2, Math.floor(width / 110)) },
       y: accuracyAxis(known),
       marks: [
         Plot.line(line, { x: key, y: "accuracy", curve: "step-after", stroke: "var(--soft)", strokeDasharray: "4 3" }),
@@ -93,8 +98,8 @@
 
   const CHARTS = {
     overview: (of, width) => overview(of.specs, width),
-    cost: (of, width) => weigh(of.specs, width, "cost", "frontByCost", "cost of 1,000 answers", money),
-    latency: (of, width) => weigh(of.specs, width, "latency", "frontByLatency", "median latency", seconds),
+    cost: (of, width) => weigh(of.specs, width, "cost", "frontByCost", "cost of 1,000 answers", moneyTick),
+    latency: (of, width) => weigh(of.specs, width, "latency", "frontByLatency", "median latency", secondsTick),
     curve: (of, width, figure) => curve(of.curve, width, figure.closest(".overview") !== null),
   };
 

@@ -64,6 +64,7 @@ def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
             broken=judgement.tally.losses,
             claim=judgement.claim,
             too_expensive=is_too_expensive(failed_names(judgement.gates)),
+            is_older=is_older(conclusion, judgement),
         )
         candidates.append(candidate)
     before = _answers(conclusion, conclusion.baseline.id)
@@ -86,6 +87,11 @@ def _answers(conclusion: Conclusion, spec: str) -> Answers | None:
     )
 
 
+def is_older(conclusion: Conclusion, judgement: CandidateJudgement) -> bool:
+    """Whether a comparison has more passes than this cycle made."""
+    return judgement.tally.passes > len(conclusion.metrics[judgement.spec].runs)
+
+
 def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """Return a candidate's difference from the baseline."""
     return short_difference(conclusion.baseline, parse_spec(judgement.spec))
@@ -96,6 +102,8 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     tally = judgement.tally
     name = change_of(conclusion, judgement)
     pairs = f"{name} fixed {counted(tally.wins, 'answer')}, broke {tally.losses} in {counted(tally.passes, 'pass')}"
+    if is_older(conclusion, judgement):
+        pairs += " of this cycle and earlier ones"
     gate = _failed_gate(judgement)
     if gate is not None:
         return f"{pairs}; gate {gate.name}: {gate.sentence}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.console.quantities import format_chance, format_duration, format_known_cost
+from pytest_selfopt.console.quantities import describe_chance, format_duration, format_known_cost
 from pytest_selfopt.console.verdict_text import NEXT_STEPS, NOTHING_DECIDED, UNDECIDED
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
@@ -110,10 +110,10 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     grounds: list[str] = []
     if diagnosis.trials:
         grounds.append(f"{diagnosis.trials:,} trials")
-    if diagnosis.chance is not None:
-        grounds.append(f"by chance {format_chance(diagnosis.chance)}")
-    if grounds:
-        line += f" ({', '.join(grounds)})"
+    grounds.append(describe_chance(diagnosis.chance))
+    shown = ", ".join(filter(None, grounds))
+    if shown:
+        line += f" ({shown})"
     return line
 
 
