@@ -182,8 +182,8 @@ def test_ctrl_c_leaves_the_line_clean(project: Make) -> None:
 
 
 def test_progress_names_its_cycle_among_several(project: Make) -> None:
-    made = with_one_candidate(project, 0.1)
-    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
+    made = slow(project, 0.1)
+    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycles=2", "--selfopt-exhaustive"]
     seen = on_terminal(command, width=80, cwd=made.path)
     assert {line.split(",")[0].strip() for line in progress_of(seen)} == {"cycle 1/2", "cycle 2/2"}
     assert "selfopt: cycle 2 of 2" in seen.lines
