@@ -46,7 +46,7 @@ def test_why_explains_decision_gates_and_trials(project: Make, name: list[str]) 
 
 def test_why_says_when_nothing_is_known(project: Make) -> None:
     made = project()
-    assert "no rule applies to it" in made.selfopt("why", "nobody", "atomic").stdout
+    assert "no rule applies to it" in made.selfopt("why", MODEL, "atomic").stdout
     wrong = made.selfopt("why", "nobody")
     assert (wrong.returncode, 'name a rule as "model::phase"' in wrong.stderr) == (4, True)
 
@@ -71,7 +71,7 @@ def test_history_shows_the_accuracy_rising(project: Make) -> None:
     ]
     assert "\n".join(curve) in shown
     missing = made.selfopt("history", "--state-dir", "elsewhere")
-    assert (missing.returncode, "there is no history in" in missing.stderr) == (4, True)
+    assert (missing.returncode, "--state-dir elsewhere: there is no such folder" in missing.stderr) == (4, True)
 
 
 def test_a_rolled_back_promotion_is_not_repeated(project: Make) -> None:

@@ -191,7 +191,7 @@ def test_the_command_makes_every_report_format(project: Make) -> None:
             "--open shows a page in a browser; leave out --format and -o -, or leave out --open",
         ),
         (("-o", "nowhere/report.html"), "cannot write nowhere/report.html: the folder nowhere does not exist"),
-        (("--state-dir", "nowhere"), "there is no history in"),
+        (("--state-dir", "nowhere"), "--state-dir nowhere: there is no such folder"),
     ],
 )
 def test_an_impossible_report_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
