@@ -128,7 +128,7 @@ def test_an_assertion_becomes_an_expectation(kind: str, value: Any, expectation:
         ("is-json", {"then": {}}, "without 'if'"),
         ("is-json", {"additionalItems": False}, "without a list of 'items'"),
         ("is-json", {"properties": {"a": {"pattern": "(?i)a"}}}, "is not for Python"),
-        ("is-json", {"$schema": "https://json-schema.org/draft/2020-12/schema"}, "it knows draft 7 only"),
+        ("is-json", {"$schema": "https://json-schema.org/draft/2020-12/schema"}, "it knows draft 7 "),
         ("is-json", {"$schema": "https://json-schema.org/draft-07/schema"}, "only by the name http://json-schema.org/"),
     ],
 )

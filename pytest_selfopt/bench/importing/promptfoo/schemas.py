@@ -50,8 +50,8 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     named = str(schema.get("$schema", _DRAFT_7)).removesuffix("#")
     if named != _DRAFT_7.removesuffix("#"):
         raise ValueError(
-            f"its JSON Schema names {show(schema['$schema'])}, at which promptfoo ends in an error: it knows draft 7 only, "
-            f"and only by the name {_DRAFT_7}"
+            f"its JSON Schema names {show(schema['$schema'])}, at which promptfoo ends in an error: it knows draft 7 "
+            f"only, and only by the name {_DRAFT_7}"
         )
     translated = copy.deepcopy(schema)
     for part in list(subschemas(translated)):
