@@ -43,7 +43,8 @@ class SessionProject:
             return
         raise SettingsError(
             f"{test} and {first} are of two projects, by {self._shown(choice)} and {self._shown(chosen)}: "
-            "a session has one ledger and one routing configuration; give pytest the benchmarks of one of them, "
+            "a session has one ledger and one routing configuration; give pytest the benchmarks of one of them by "
+            "their paths (-k, -m and --deselect choose among what is collected, which is too late), "
             f"or name the folder whose settings hold for both, such as --rootdir={self._path(for_both)}"
         )
 

@@ -79,6 +79,10 @@ def test_benchmarks_of_two_projects_are_no_session(project: Make, workers: str) 
     ) in refused.stderr.str()
     assert "whose settings hold for both, such as --rootdir=." in refused.stderr.str()
     assert made.run("packages", "-k", "test_unit", workers).ret == 0
+    # Which of them is selected is known too late: the first that was collected has named the project.
+    late = made.run("packages", "-k", "test_b", *NO_CALLS, workers)
+    assert "of one of them by their paths (-k, -m and --deselect choose" in late.stderr.str()
+    assert made.run("packages", "-k", "test_a", *NO_CALLS, workers).ret == 0
     assert made.run("packages", "--rootdir=.", *NO_CALLS, workers).ret == 0
 
 

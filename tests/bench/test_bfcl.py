@@ -82,6 +82,12 @@ def test_an_optional_argument_may_have_to_be_given(bfcl: Path) -> None:
     assert bound == 103
 
 
+def test_a_category_may_have_the_name_of_its_file(bfcl: Path) -> None:
+    named = import_bfcl(bfcl, "simple_python", 3)
+    assert named.cases == 3
+    assert named.lines == import_bfcl(bfcl, "simple", 3).lines
+
+
 def test_a_missing_package_says_how_to_install(bfcl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bfcl_eval.constants", None)
     with pytest.raises(SuiteError, match="pip install --no-deps bfcl-eval mpmath"):

@@ -114,7 +114,7 @@ def test_an_assertion_becomes_an_expectation(kind: str, value: Any, expectation:
         ("ends-with", "a", "is none that promptfoo knows"),
         ("equals", "{{x | batch(2)}}", "is a template that uses the filter 'batch'"),
         ("equals", "{{ x + 1 }}", "that has an expression that does more than name variables"),
-        ("equals", "{% if x %}a{% endif %}", "has the tag"),
+        ("equals", "{% if x %}a{% endif %}", "has the tag '{% if x %}'"),
         ("equals", "{{ env.HOME }}", "is a template that uses 'env'"),
         ("equals", "{{ x.y }}", "asks 'X' for the member 'y'"),
         ("equals", "{{ x | join }}", "uses the filter 'join' on 'X'"),
@@ -128,7 +128,8 @@ def test_an_assertion_becomes_an_expectation(kind: str, value: Any, expectation:
         ("is-json", {"then": {}}, "without 'if'"),
         ("is-json", {"additionalItems": False}, "without a list of 'items'"),
         ("is-json", {"properties": {"a": {"pattern": "(?i)a"}}}, "is not for Python"),
-        ("is-json", {"$schema": "https://json-schema.org/draft/2020-12/schema"}, "promptfoo knows draft 7 only"),
+        ("is-json", {"$schema": "https://json-schema.org/draft/2020-12/schema"}, "it knows draft 7 "),
+        ("is-json", {"$schema": "https://json-schema.org/draft-07/schema"}, "only by the name http://json-schema.org/"),
     ],
 )
 def test_other_assertions_have_a_reason(kind: str, value: Any, reason: str) -> None:

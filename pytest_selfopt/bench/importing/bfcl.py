@@ -52,8 +52,7 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
     Raises:
         SuiteError: if the category is unknown, or its files are missing or unreadable.
     """
-    if category not in CATEGORIES:
-        raise SuiteError(f"unknown category {category!r}; available: {', '.join(CATEGORIES)}")
+    category = _category_named(category)
     path = data_file(folder, category)
     if category == _TURNS:
         systems_folder()
@@ -71,6 +70,14 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
             cause = f"{type(problem).__name__}: {problem}"
             imported.leave(place, f"it does not have the form of a BFCL case ({cause})")
     return imported
+
+
+def _category_named(name: str) -> str:
+    """Return the category that has this name, or a file of this name."""
+    for category, files in CATEGORIES.items():
+        if name in (category, *files):
+            return category
+    raise SuiteError(f"unknown category {name!r}; available: {', '.join(CATEGORIES)}")
 
 
 def _has_answers(category: str) -> bool:

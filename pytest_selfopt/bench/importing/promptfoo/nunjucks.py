@@ -67,7 +67,8 @@ class Filling:
     def _raw(self, text: str, at: int) -> tuple[str, int, bool]:
         raw = _RAW.match(text, at)
         if raw is None:
-            raise self._refuse(f"has the tag {show(text[at : at + 20])}")
+            tag, end, _ = text[at:].partition("%}")
+            raise self._refuse(f"has the tag {show(tag + end)}")
         inside, end, rest = text[raw.end() :].partition(f"{{% end{raw[1]} %}}")
         if not end or _RAW.search(inside):
             raise self._refuse(f"has a part {raw[1]!r} that does not end with {{% end{raw[1]} %}}")

@@ -49,7 +49,10 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"its JSON Schema {problem}")
     named = str(schema.get("$schema", _DRAFT_7)).removesuffix("#")
     if named != _DRAFT_7.removesuffix("#"):
-        raise ValueError(f"its JSON Schema names {show(schema['$schema'])}, and promptfoo knows draft 7 only")
+        raise ValueError(
+            f"its JSON Schema names {show(schema['$schema'])}, at which promptfoo ends in an error: it knows draft 7 "
+            f"only, and only by the name {_DRAFT_7}"
+        )
     translated = copy.deepcopy(schema)
     for part in list(subschemas(translated)):
         if part.pop("nullable", False):
