@@ -29,6 +29,8 @@ from pytest_selfopt.runners.nats.messages import NatsMessages
 from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.nats.worker_directory import WorkerDirectory, notice_context, notice_to_bytes
 from pytest_selfopt.runners.remote import ProviderLimits, RemoteRunner
+from pytest_selfopt.runners.worker_executor import WorkerConfig
+from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.trial import CallResult, ErrorKind
 from tests.runners.hostile_messages import HELLO, NOISE
 from tests.runners.queue_work import LONG_S, OPEN, SEALED, Model, ask, asking, texts, wait_for, working
@@ -330,3 +332,23 @@ def test_a_pinned_model_without_a_worker_is_named(url: str) -> None:
     connection: Any = None  # It is asked only while there is patience.
     with pytest.raises(RunnerError, match=f"no worker at {url} makes calls to own; start one"):
         asyncio.run(directory.place(connection, "own/model", patience_s=-1.0))
+
+
+@pytest.mark.timeout(60)
+def test_a_slot_ends_with_its_connection(url: str) -> None:
+    desk = Desk(url, "cancelled", OPEN)
+    executor: Any = None  # No call is made.
+    duty = WorkerConfig(executor=executor, providers=("own",), concurrency=1, variant=VARIANTS.__getitem__, say=print)
+
+    async def cancel(_: Connection) -> None:
+        worker = nats_worker.NatsWorker(desk.config, desk.cipher, duty)
+        await worker._open()
+        slot = asyncio.create_task(worker._take("own", "any", asyncio.Semaphore()))
+        await asyncio.sleep(1)  # It waits for a call.
+        worker._ending.set()
+        slot.cancel()
+        await worker._connection.close()
+        with suppress(asyncio.CancelledError):
+            await slot
+
+    desk.do(cancel)

@@ -242,6 +242,9 @@ class NatsWorker:
             try:
                 (message,) = await pull.fetch(1, timeout=_PULL_S)
             except errors():
+                # Once the connection is closed, nats-py turns the cancellation of this slot into an error like others.
+                if self._ending.is_set() or self._connection.is_closed:
+                    return
                 # There is nothing to do, or the server is unreachable: the connection restores itself.
                 await asyncio.sleep(_PAUSE_S)
                 continue
