@@ -17,7 +17,6 @@ from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.past_comparisons import taken_back_in
-from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, new_text, read_config
 from pytest_selfopt.routing.decisions import Decision, reasons_of
 from pytest_selfopt.routing.feedback import PHASES, Feedback, read_feedback
@@ -25,6 +24,7 @@ from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.routed import apply_route
 from pytest_selfopt.trial import Json
 
 

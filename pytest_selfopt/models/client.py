@@ -27,12 +27,10 @@ from pytest_selfopt.models.parameters import (
     Parameters,
     SentSampling,
     accepted_parameters,
-    apply_parameters,
     learn,
     unwrapped_text,
-    wrapped_schema,
 )
-from pytest_selfopt.models.wire_format import Sent, Unsupported, Wire, read_answer
+from pytest_selfopt.models.wire_format import Sent, Unsupported, Wire, build_body, read_answer
 from pytest_selfopt.redaction.addresses import secret_in_address
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.specs.request import ChatRequest
@@ -41,7 +39,7 @@ from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
 if TYPE_CHECKING:
     from pytest_selfopt.models.http import HttpReply
 
-_WIRES: Mapping[WireName, Wire] = {
+WIRE_FORMATS: Mapping[WireName, Wire] = {
     "openai": OpenAIWire(),
     "embedded": OpenAIWire(),
     "ollama": OllamaWire(),
@@ -86,7 +84,7 @@ class HttpClient:
         from pytest_selfopt.models.http import Transport
 
         self._model = model
-        self._wire = _WIRES[model.wire]
+        self._wire = WIRE_FORMATS[model.wire]
         self._api_key = api_key
         self._parameters = accepted_parameters(model)
         self._lessons: dict[str, None] = {}
@@ -134,7 +132,6 @@ class HttpClient:
             return CallError(kind=ErrorKind.AUTH, message=missing)
         key = self._api_key or os.environ.get(self._model.provider.api_key_env or "", "")
         KNOWN.add(key)
-        request = replace(request, sampling=request.sampling.limited(self._model.max_tokens))
         deadline = clock.monotonic() + timeout_s
         for _ in range(MOST_ADJUSTMENTS):
             parameters = self._parameters
@@ -155,14 +152,11 @@ class HttpClient:
         self, request: ChatRequest, parameters: Parameters, key: str, timeout_s: float
     ) -> Answered | CallError:
         """Send a request once."""
-        wrapped = request.answer_schema is not None and parameters.object_root
-        if request.answer_schema is not None and wrapped:
-            request = replace(request, answer_schema=wrapped_schema(request.answer_schema))
         try:
-            body = self._wire.body(self._model, request)
+            built = build_body(self._wire, self._model, request, parameters)
         except Unsupported as problem:
             return CallError(kind=ErrorKind.REQUEST, message=str(problem))
-        sampling = apply_parameters(body, parameters)
+        body, sampling = built.value, built.sampling
         if request.fresh:
             body.update(self._isolation.members(key))
         if self._is_litellm:
@@ -182,7 +176,7 @@ class HttpClient:
         )
         result = read_answer(self._wire, http, sent)
         if isinstance(result, Reply) and request.answer_schema is not None:
-            result = checked_answer(result, wrapped=wrapped)
+            result = checked_answer(result, wrapped=built.wrapped)
         return Answered(body=body, sampling=sampling, http=http, result=result)
 
     def _headers(self, key: str) -> dict[str, str]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.caches.response_cache import hit
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.failures import ServerError, failure, find_error, unparsed_call
+from pytest_selfopt.models.parameters import Parameters, SentSampling, apply_parameters, wrapped_schema
 from pytest_selfopt.models.reading import no_constant, quoted
 from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.strict_json import int_or_infinity
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
-
-if TYPE_CHECKING:
-    from pytest_selfopt.models.http import HttpReply
 
 STOP = "stop"
 LENGTH = "length"
@@ -56,6 +54,49 @@ class Wire(Protocol):
         """
 
 
+class ServerAnswer(Protocol):
+    """An answer over HTTP, whoever received it."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+
+    @property
+    def body(self) -> bytes:
+        """The content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltBody:
+    """The body of a request as it is sent, and the sampling parameters in it.
+
+    `wrapped` says that the schema of the answer was put into an object, out of which the answer is to be taken.
+    """
+
+    value: dict[str, Json]
+    sampling: SentSampling
+    wrapped: bool
+
+
+def build_body(wire: Wire, model: ModelConfig, request: ChatRequest, parameters: Parameters) -> BuiltBody:
+    """Build what is sent to a model; benchmarks and applications send the same because both build it here.
+
+    Raises:
+        Unsupported: when the format cannot carry the request.
+    """
+    request = replace(request, sampling=request.sampling.limited(model.max_tokens))
+    wrapped = request.answer_schema is not None and parameters.object_root
+    if request.answer_schema is not None and wrapped:
+        request = replace(request, answer_schema=wrapped_schema(request.answer_schema))
+    body = wire.body(model, request)
+    sampling = apply_parameters(body, parameters)
+    return BuiltBody(value=body, sampling=sampling, wrapped=wrapped)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """What is known of a request when its answer is read.
@@ -73,7 +114,7 @@ class Sent:
     max_tokens: int | None = None
 
 
-def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
+def read_answer(wire: Wire, answer: ServerAnswer, sent: Sent) -> Reply | CallError:
     """Read the reply from a server's answer, or return what is wrong. No shape is assumed.
 
     A server may repeat its key, in any encoding: the result never contains it.
@@ -85,7 +126,7 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
         return CallError(kind=ErrorKind.MALFORMED, message="the reply is nested too deeply", status=answer.status)
 
 
-def _read(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
+def _read(wire: Wire, answer: ServerAnswer, sent: Sent) -> Reply | CallError:
     """Read a reply or an error; no part of the answer has the key."""
     body = answer.body
     redacts = sent.redactor.may_hide(body.decode("latin-1"))
@@ -125,7 +166,7 @@ def _marked(came: Reply | CallError, copied: str) -> Reply | CallError:
     return came
 
 
-def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallError:
+def _failed(error: ServerError, answer: ServerAnswer, sent: Sent) -> Reply | CallError:
     """Return what an error means: the model's unreadable call is its reply."""
     unparsed = unparsed_call(error)
     if unparsed is not None:

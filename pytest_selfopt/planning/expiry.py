@@ -8,11 +8,11 @@ from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.provenance import Premises, expire, together
-from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.planning.provenance import ProvenanceResolver, suites_as_premises
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.routed import apply_route
 from pytest_selfopt.specs.spec import Spec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SettingsError
@@ -36,13 +36,11 @@ from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.provenance import ProvenanceResolver
 from pytest_selfopt.planning.turns import BLOCKS_OF_A_SPEC, NO_COLD_START, PASSES_OF_A_BLOCK, with_candidates
 from pytest_selfopt.routing.config import RoutingConfig
-from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace, differs_in_warmup
+from pytest_selfopt.specs.routed import apply_route
 from pytest_selfopt.specs.spec import Spec, parse_spec
-
-_T = TypeVar("_T")
 
 _GIVEN = "the baseline was given by --selfopt-baseline, over the routing configuration"
 _CONFIGURED = "the baseline is the configured start; no rule changes it"
@@ -306,30 +304,6 @@ def _overruled_by_force(phase: str, settings: Settings, routing: RoutingConfig) 
     if rule is None or rule.allow:
         return ""
     return f"overruled: {routing.apply_routing(model, phase).because[0]}"
-
-
-def apply_route(start: Spec, route: Route) -> Spec:
-    """Apply a route to the spec `start`: the effective model, and the settings that its rule does not leave open."""
-    sampling = start.sampling
-    if route.sampling is not None:
-        sampling = replace(sampling, **route.sampling)
-    return replace(
-        start,
-        model=route.model,
-        variant=route.variant or start.variant,
-        timeout_s=_value_or(route.timeout_s, start.timeout_s),
-        retries=_value_or(route.retries, start.retries),
-        isolated=_value_or(route.isolated, start.isolated),
-        warmup=_value_or(route.enable_warmup, start.warmup),
-        sampling=sampling,
-    )
-
-
-def _value_or(value: _T | None, default: _T) -> _T:
-    """Return the value, even 0 or False; the default if it is None."""
-    if value is None:
-        return default
-    return value
 
 
 def suite_address(suite: Suite) -> str:

@@ -30,7 +30,6 @@ from pytest_selfopt.loop.provenance import expire
 from pytest_selfopt.loop.undo.logged import read_undo_log
 from pytest_selfopt.loop.undo.taken_back import Setting, changed_settings
 from pytest_selfopt.planning.past_comparisons import read_taken_back
-from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.atomic_files import to_text
 from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, read_decisions
@@ -38,6 +37,7 @@ from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.rule import Recommendation, rule_to_json
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from pytest_selfopt.specs.neighbours import SearchSpace
+from pytest_selfopt.specs.routed import apply_route
 from pytest_selfopt.specs.spec import Spec
 
 PHASES = ("atomic", "extended")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -92,13 +93,8 @@ class EntryReader:
         self.tools[tool.name] = tool
 
     def _read_example(self, entry: Entry) -> None:
-        value = object_of(entry.value, "example", _EXAMPLE_FIELDS)
-        example = Example(
-            messages=_messages(value),
-            tools=self._tools(value),
-            answer=_answer(value.get("answer")),
-        )
-        self.examples.append(example)
+        example = read_example(entry.value)
+        self.examples.append(replace(example, tools=self._tools(entry.value)))
 
     def _read_case(self, entry: Entry) -> None:
         fields = Fields(entry.unread)
@@ -265,6 +261,16 @@ def _steps(value: Mapping[str, Any]) -> int:
     if not 1 <= steps <= _MOST_STEPS:
         raise mistaken("steps", wanted, steps)
     return steps
+
+
+def read_example(value: Any) -> Example:
+    """Read a worked example without its tools, which no variant of ours shows.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    value = object_of(value, "example", _EXAMPLE_FIELDS)
+    return Example(messages=_messages(value), tools=(), answer=_answer(value.get("answer")))
 
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:

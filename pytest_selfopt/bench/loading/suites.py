@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.loading.csv_files import csv_entries
-from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entries import EntryReader, read_example
 from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.jsonl_files import jsonl_entries
 from pytest_selfopt.bench.loading.texts import read_text
@@ -85,6 +85,25 @@ def load_suite(path: Path) -> Suite:
         tools=tuple(into.tools.values()),
         notes=tuple(problems.notes),
     )
+
+
+def load_examples(path: Path) -> tuple[Example, ...]:
+    """Read the worked examples of a suite file, and nothing else of it; of a JSONL file with the standard library.
+
+    Raises:
+        SuiteError: if the file or an example cannot be read.
+    """
+    problems = Problems(path.name)
+    examples: list[Example] = []
+    for entry in _entries(path, problems):
+        if entry.kind == "example":
+            try:
+                examples.append(read_example(entry.value))
+            except ValueError as problem:
+                problems.add(entry.line, str(problem))
+    if problems.sentences:
+        raise SuiteError(problems.text())
+    return tuple(examples)
 
 
 def _entries(path: Path, problems: Problems) -> Iterable[Entry]:

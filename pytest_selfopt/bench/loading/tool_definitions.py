@@ -31,6 +31,28 @@ def read_tool(value: Any) -> Tool:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
+    name, description, parameters = _fields_of(value)
+    _check_parameters(parameters, f"tool {name}: parameters")
+    return Tool(name=name, description=description, parameters=parameters)
+
+
+def unchecked_tool(value: Any) -> Tool:
+    """Read a tool definition as `read_tool` does, with the standard library: no parameter is checked.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    name, description, parameters = _fields_of(value)
+    if not isinstance(parameters, dict):
+        raise mistaken(f"tool {name}: parameters", "a JSON Schema of an object", parameters)
+    try:
+        return Tool(name=name, description=description, parameters=parameters)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"tool {name}: parameters: {problem}") from None
+
+
+def _fields_of(value: Any) -> tuple[str, str, Any]:
+    """Return the name, the description and the parameters of a tool, of which the parameters may be anything."""
     value = object_of(_plain_form(value), "tool", _FIELDS)
     name, description = value.get("name"), value.get("description", "")
     parameters = value.get("parameters", {"type": "object", "properties": {}})
@@ -38,8 +60,7 @@ def read_tool(value: Any) -> Tool:
         raise mistaken("tool name", "letters, digits or _.-, beginning with a letter", name)
     if not isinstance(description, str):
         raise mistaken(f"tool {name}: description", "a text", description)
-    _check_parameters(parameters, f"tool {name}: parameters")
-    return Tool(name=name, description=description, parameters=parameters)
+    return name, description, parameters
 
 
 def _check_parameters(parameters: Any, place: str) -> None:

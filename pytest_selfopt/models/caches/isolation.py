@@ -28,6 +28,9 @@ _SWITCHES: Mapping[str, tuple[str, Callable[[], dict[str, Json]]]] = {
 }
 """What servers offer, by the owner that they name in their list of models."""
 
+SWITCHING_SERVERS = tuple(_SWITCHES)
+"""The servers whose prompt cache a request can switch off."""
+
 _NO_SWITCH = "i1 means no more than a connection of its own: its server is not known to offer a switch for its cache"
 
 _ON_REQUEST = "anthropic"
@@ -71,9 +74,14 @@ class Isolation:
         with self._asking:
             if self._owner is None:
                 self._owner = owner_of(self._model, self._base_url, key)
-        if self._owner not in _SWITCHES:
-            return {}
-        return _SWITCHES[self._owner][1]()
+        return isolating_members(self._owner)
+
+
+def isolating_members(owner: str) -> dict[str, Json]:
+    """Return the members of a body that isolate a request at a server of `owner`; none if it offers nothing."""
+    if owner not in _SWITCHES:
+        return {}
+    return _SWITCHES[owner][1]()
 
 
 def owner_of(model: ModelConfig, base_url: str, key: str) -> str:
