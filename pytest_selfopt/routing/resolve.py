@@ -2,20 +2,25 @@
 
 from pytest_selfopt.routing.resolve import resolve
 route = resolve("embedded/smollm2-135m", "atomic")
+request = route.request("What's the weather in Paris?", tools=TOOLS)
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_selfopt.routing.readable import read_bytes
 from pytest_selfopt.routing.regular_file import read_regular
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings_lookup import routing_file
+
+if TYPE_CHECKING:
+    from pytest_selfopt.application.request import RouteRequest
+    from pytest_selfopt.bench.tools import Message
 
 Index: TypeAlias = Mapping[tuple[str, str], Rule]
 
@@ -41,11 +46,40 @@ class Route:
     sampling: Mapping[str, Any] | None = None
     because: tuple[str, ...] = ()
     evidence: Mapping[str, Any] | None = None
+    config: str = field(default="", compare=False, repr=False)
+    """The path of the routing configuration that was read, whose project's settings a request follows."""
 
     @property
     def rerouted(self) -> bool:
         """Whether the model in effect differs from the requested one."""
         return self.model != self.requested
+
+    def request(
+        self,
+        prompt: str | Sequence[Message | Mapping[str, Any]],
+        *,
+        tools: Iterable[Mapping[str, Any]] = (),
+        examples: str | Path | None = None,
+        client: str | None = None,
+        server: str = "",
+    ) -> RouteRequest:
+        """Return what to send to ask a prompt in the way that is in force: the same that the benchmark sends.
+
+        `prompt` is the user's text, or the messages of a conversation: `role` and `content` each, of results of tools
+        `tool`, too. `tools` are definitions as in suites, or as OpenAI, Anthropic and MCP write them. What the rule
+        leaves open is as the phase's baseline in the settings of the project. `examples` is the suite file whose worked
+        examples are shown, where the variant shows some (None: the one that the rule was measured by). `client` is
+        "openai", "ollama" or "anthropic" (None: as the benchmark asks); `server`, "llamacpp" or "vllm", is only needed
+        where the way in force is isolated.
+
+        Raises:
+            SelfoptError: if there is no such request: the model is unknown, or disabled without a fallback, the
+                settings or the project's variant cannot be used, or the examples are missing.
+        """
+        # What only asks for the route does without.
+        from pytest_selfopt.application.build import request_for
+
+        return request_for(self, prompt, tools=tools, examples=examples, client=client, server=server)
 
 
 def index_rules(rules: Iterable[Rule]) -> dict[tuple[str, str], Rule]:
@@ -115,17 +149,20 @@ def resolve(model: str, phase: str, *, path: str | Path | None = None, default: 
     Without a path it is that of the project: the settings nearest upwards from the working directory lead to it, as in
     sessions of pytest. An application that runs elsewhere names it.
 
-
     Never raises because of the file. The readable rules of a broken one hold. If the file is missing, or broken without
     a readable rule on the model, `default` (or the requested model) is in effect; of a dead end, only `default` is.
     `because` says why, and what is wrong with the file. It is read again only after a change.
     """
+    note = ""
     if path is None:
         path, note = routing_file()
-        found = resolve(model, phase, path=path, default=default)
-        if not note:
-            return found
-        return replace(found, because=(*found.because, note))
+    found = replace(_resolved(model, phase, path, default), config=str(path))
+    if not note:
+        return found
+    return replace(found, because=(*found.because, note))
+
+
+def _resolved(model: str, phase: str, path: str | Path, default: str | None) -> Route:
     try:
         index, problem = _index(str(path))
     except FileNotFoundError:
