@@ -37,14 +37,13 @@ _MESSAGE_FIELDS = ("role", "content", "calls", "tool")
 
 def request_for(
     route: Route,
-    prompt: str | Sequence[Message | Mapping[str, Any]],
+    case: Case,
     *,
-    tools: Iterable[Mapping[str, Any]] = (),
-    examples: str | Path | None = None,
-    client: str | None = None,
-    server: str = "",
+    suite: str | Path | None,
+    client: str | None,
+    server: str,
 ) -> RouteRequest:
-    """Build the request that asks a prompt as a route says; see `Route.request`.
+    """Build the request that asks a case as a route says; see `Route.request`. `suite` is that of the examples.
 
     Raises:
         SelfoptError: if there is no such request; the message says why, and what to do.
@@ -57,10 +56,9 @@ def request_for(
     style = _style(config, client)
     wire = WIRE_FORMATS[style]
     variant = project.settings.variant(spec.variant)
-    case = Case(id="request", suite="application", messages=_messages(prompt), tools=_tools(tools), expect=_EXPECTED)
     shown: tuple[Example, ...] = ()
-    if variant.needs_examples or examples is not None:
-        shown = examples_for(project, settled, examples)
+    if variant.needs_examples:
+        shown = examples_for(project, settled, suite)
     request = build_request(case, shown, spec, variant)
     try:
         built = build_body(wire, config, request, accepted_parameters(config))
@@ -84,6 +82,15 @@ def request_for(
         variant=variant,
         offers_tools=bool(case.tools),
     )
+
+
+def case_of(prompt: str | Sequence[Message | Mapping[str, Any]], tools: Iterable[Mapping[str, Any]]) -> Case:
+    """Return a prompt with its tools as variants ask it: as a case, which nobody judges.
+
+    Raises:
+        SettingsError: if a message or a tool cannot be used.
+    """
+    return Case(id="request", suite="application", messages=_messages(prompt), tools=_tools(tools), expect=_EXPECTED)
 
 
 def _settled(route: Route, project: Project) -> tuple[Route, tuple[str, ...]]:

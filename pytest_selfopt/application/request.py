@@ -31,7 +31,7 @@ _NAMED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a model answered: its text, and the calls that it asks for.
+    """What a model answered: its text, which is empty if calls were read out of it, and the calls that it asks for.
 
     `undecodable` says why a text that sets out to be a call is none (empty: it does not, or it decodes): neither an
     answer nor a call. `message` is the answer as a message of the conversation, for the next request.
@@ -135,7 +135,9 @@ class RouteRequest:
         reply = self._reply(answer)
         read = read_reply(reply, self.variant, has_tools=self.offers_tools)
         message = Message(role="assistant", content=read.text, calls=read.tool_calls, echo=reply.echo)
-        return Answer(text=read.text, calls=read.tool_calls, undecodable=read.undecodable, message=message)
+        # A call in words is no text for anybody, but goes back as it came.
+        text = "" if read.tool_calls and not reply.tool_calls else read.text
+        return Answer(text=text, calls=read.tool_calls, undecodable=read.undecodable, message=message)
 
     def _reply(self, answer: object) -> Reply:
         if isinstance(answer, str):

@@ -77,9 +77,9 @@ class Route:
                 settings or the project's variant cannot be used, or the examples are missing.
         """
         # What only asks for the route does without.
-        from pytest_selfopt.application.build import request_for
+        from pytest_selfopt.application.build import case_of, request_for
 
-        return request_for(self, prompt, tools=tools, examples=examples, client=client, server=server)
+        return request_for(self, case_of(prompt, tools), suite=examples, client=client, server=server)
 
 
 def index_rules(rules: Iterable[Rule]) -> dict[tuple[str, str], Rule]:

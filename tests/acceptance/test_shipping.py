@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from tests.packages import ROOT
 
 SUITE_OF_RULE = {"suite items": "0"}
 SAMPLING = {"openai": "/temp0.2/max99/topp0.9/seed7", "ollama": "/temp0.2/seed7", "anthropic": "/temp0.2/max99"}
+CAUTIOUS = '[tool.selfopt.variants]\ncautious = "nowhere_such:X"'
 PROGRAM = """
 import sys
 allowed = sys.stdlib_module_names
@@ -157,13 +157,7 @@ def test_without_a_usable_configuration_the_baseline_is_asked(in_project: Projec
     [
         ("scripted/modle", "", "atomic", {}, "unknown model 'scripted/modle'; did you mean 'scripted/model'?"),
         (MODEL, "", "cautious", {}, "unknown variant 'cautious'; available: native_api"),
-        (
-            MODEL,
-            '[tool.selfopt.variants]\ncautious = "nowhere_such:X"',
-            "cautious",
-            {},
-            "variant cautious: 'nowhere_such",
-        ),
+        (MODEL, CAUTIOUS, "cautious", {}, "variant cautious: 'nowhere_such"),
         (MODEL, "", "atomic", {"client": "opnai"}, "client 'opnai'; did you mean 'openai'?"),
         (MODEL, "", "atomic", {"server": "vlm"}, ""),
         (MODEL, "", "few_shot", {"examples": "none.jsonl"}, "examples='none.jsonl': the suite cannot be read"),
@@ -195,7 +189,7 @@ def test_what_cannot_be_asked_is_said(
 
 def test_examples_that_were_not_shipped_are_asked_for(in_project: Project) -> None:
     in_project.write_routing([rule("few_shot")])
-    os.rename("items.jsonl", "shipped.jsonl")
+    Path("items.jsonl").rename("shipped.jsonl")
     with pytest.raises(SelfoptError, match=r"the suite items none is below .* examples=\"benchmarks/items.jsonl\""):
         route_of().request("Hello.", tools=[TOOL])
     request = route_of().request("Hello.", tools=[TOOL], examples="shipped.jsonl")
@@ -223,7 +217,7 @@ def test_a_conversation_goes_on(in_project: Project, variant: str) -> None:
     answer = request.read({"choices": [{"finish_reason": "stop", "message": message}]})
     assert [(one.name, one.arguments) for one in answer.calls] == [("look_up", {"item": "1"})]
     result = {"role": "tool", "tool": "look_up", "content": "a chair"}
-    asked = [{"role": "user", "content": "Find item 1."}, answer.message, result]
+    asked: list[Any] = [{"role": "user", "content": "Find item 1."}, answer.message, result]
     last = route_of().request(asked, tools=[TOOL]).body["messages"]
     assert isinstance(last, list)
     wanted = {"role": "user", "content": "Result of look_up: a chair"}
