@@ -236,3 +236,68 @@ def test_what_is_no_answer_is_said(in_project: Project) -> None:
         with pytest.raises(SelfoptError, match=complaint):
             request.read(answer)
     assert request.read('<tool_call>{"name": "look_up", "arguments": {}}</tool_call>').undecodable
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"sampling": {"temperatur": 1}}, "unknown parameter 'temperatur' of sampling; did you mean 'temperature'?"),
+        ({"sampling": {"temperature": "warm"}}, "sampling: temperature must be int or float, not 'warm'"),
+        ({"sampling": {"max_tokens": 1.5}}, "sampling: max_tokens must be int, not 1.5"),
+        ({"sampling": {"temperature": 7}}, "temperature 7: must be 0 to 5"),
+        ({"timeout": 0}, "timeout 0 s: must be 0.001 to 86400"),
+        ({"variant": "No Name"}, "variant 'No Name': lower-case letters"),
+    ],
+)
+def test_an_impossible_value_of_a_rule_is_said_with_its_rule(
+    in_project: Project, values: dict[str, Any], complaint: str
+) -> None:
+    in_project.write_routing([{**rule("atomic"), **values}])
+    with pytest.raises(SelfoptError) as problem:
+        route_of().request("Hello.")
+    assert f"the rule for {MODEL} in atomic: {complaint}" in str(problem.value)
+
+
+def test_a_session_says_it_too(in_project: Project) -> None:
+    in_project.write_routing([rule("atomic", sampling={"temperatur": 1})])
+    for options in ([], ["--selfopt-cycle"]):
+        ended = in_project.run(*options)
+        printed = ended.stdout.str() + ended.stderr.str()
+        assert "unknown parameter 'temperatur' of sampling" in " ".join(printed.split())
+        assert "Traceback" not in printed
+        assert "TypeError" not in printed
+
+
+def test_a_variant_of_python_is_imported_when_it_is_in_force(
+    in_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_project.configure('[tool.selfopt.variants]\ncautious = "own_manners:CAUTIOUS"')
+    (in_project.path / "own_manners.py").write_text(
+        "from dataclasses import replace\n"
+        "from pytest_selfopt import VARIANTS, Message, Variant\n"
+        "def build(case, examples, spec):\n"
+        "    request = VARIANTS['atomic'].build(case, examples, spec)\n"
+        "    rule = Message(role='system', content='Never guess.')\n"
+        "    return replace(request, messages=(rule, *request.messages))\n"
+        "CAUTIOUS = Variant(name='cautious', build=build, read=VARIANTS['atomic'].read)\n"
+    )
+    monkeypatch.syspath_prepend(str(in_project.path))
+    in_project.write_routing([rule("atomic")])
+    route_of().request("Hello.")
+    assert "own_manners" not in sys.modules
+    in_project.write_routing([rule("cautious")])
+    request = route_of().request("Hello.")
+    del sys.modules["own_manners"]
+    assert request.body["messages"] == [
+        {"role": "system", "content": "Never guess."},
+        {"role": "user", "content": "Hello."},
+    ]
+
+
+def test_an_answer_that_had_to_be_wrapped_is_unwrapped(in_project: Project) -> None:
+    in_project.write_routing([{**rule("schema"), "model": "openai/gpt-5-mini"}])
+    request = resolve("openai/gpt-5-mini", "atomic").request("Find item 7.", tools=[TOOL])
+    assert (request.arguments["max_completion_tokens"], request.notes) == (4096, ("temperature not sent",))
+    assert request.arguments["response_format"]["json_schema"]["schema"]["required"] == ["answer"]
+    (made,) = request.read('{"answer": {"tool": "look_up", "arguments": {"item": "7"}}}').calls
+    assert made.arguments == {"item": "7"}
