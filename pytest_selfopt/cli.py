@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Protocol
 
 from pytest_selfopt.commands import (
     batch,
+    compare,
     completion,
     cost_estimate,
     decide,
@@ -60,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     cost_estimate,
     swarm,
     batch,
+    compare,
     export,
     worker,
     engine,

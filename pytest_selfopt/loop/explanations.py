@@ -29,7 +29,7 @@ def grounds(
 ) -> str:
     """Explain the verdict on a candidate by its pairs and the odds that it must reach.
 
-    `comparison` is the number of its test in this history.
+    `comparison` is the number of its test in this history; None for two specs that are compared by themselves.
     """
     if verdict is Verdict.PROMOTE:
         shown = f"{counts(tally)}; {claim(tally, needed)}"
@@ -110,10 +110,10 @@ def _prompts_words(tally: Tally, needed: Fraction) -> str:
 
 
 def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
-    return (
-        f"odds {format_odds(tally.odds)}:1 against luck, needed {format_odds(needed)}:1 "
-        f"(comparison {comparison} of this history)"
-    )
+    place = "compared by itself, either way"
+    if comparison is not None:
+        place = f"comparison {comparison} of this history"
+    return f"odds {format_odds(tally.odds)}:1 against luck, needed {format_odds(needed)}:1 ({place})"
 
 
 def _gain_words(measured: GateInput, tally: Tally) -> str:

@@ -14,7 +14,7 @@ from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.suite_selection import load_suites
 from pytest_selfopt.settings import Settings
-from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.swarm.pattern import parse_pattern
 from pytest_selfopt.swarm.swarm import swarm_name
 
@@ -116,6 +116,27 @@ def batch_questions(
     loaded = load_suites(suites, tags)
     questions = Questions(specs=tuple(specs), suites=loaded, runs=runs)
     return questions, notes
+
+
+def two_specs(
+    settings: Settings, specs: Sequence[str], suites: Sequence[Path], *, tags: str | None, runs: int
+) -> Questions:
+    """Return the questions for two specs, by their ids.
+
+    Raises:
+        SelfoptError: if they are equal, of different phases, or one of them or a suite cannot be used.
+    """
+    first, second = map(parse_spec, specs)
+    if first == second:
+        raise SpecError(f"{first.id} is named twice; name two ways of asking")
+    if first.phase != second.phase:
+        raise SpecError(f"{first.id} and {second.id} are of different phases; compare two of one phase")
+    for spec in (first, second):
+        settings.variant(spec.variant)
+        model = settings.model(spec.model)
+        if makes_calls_here(settings):
+            require_model(model)
+    return Questions(specs=(first, second), suites=load_suites(suites, tags), runs=runs)
 
 
 def _spec(

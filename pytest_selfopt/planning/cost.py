@@ -29,6 +29,7 @@ from pytest_selfopt.planning.prompt_tokens import (
 )
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.pattern import PatternStep, Topology
 
 Ask = Callable[[str], bool]
@@ -209,6 +210,22 @@ def estimate_batch(
     models = settings.tier(tier)
     stages = (Stage(calls=len(models)),)
     return _estimate(stages, tier, suites, settings, phase=phase, runs=runs)
+
+
+def estimate_specs(specs: Sequence[Spec], suites: Sequence[Suite], settings: Settings, *, runs: int) -> Estimate:
+    """Estimate the calls to each of the specs for each case of the suites.
+
+    Raises:
+        SelfoptError: if a model is unknown, or the ledger cannot be read.
+    """
+    known = _known(settings, specs[0].phase)
+    cases = sum(len(suite.cases) for suite in suites)
+    parts: list[CostPart] = []
+    for spec in specs:
+        model = settings.model(spec.model)
+        tokens = {model.id: tokens_of_suites(spec, suites, settings, known)}
+        parts += estimate_stages((Stage(calls=1),), (model,), model, tokens, cases * runs).parts
+    return Estimate(parts=tuple(parts))
 
 
 def _estimate(

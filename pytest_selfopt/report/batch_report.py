@@ -37,11 +37,11 @@ def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -
     """Yield the lines that compare a swarm with its members."""
     spec = questions.specs[0]
     metrics = _metrics(questions, result)[0]
-    yield f"{spec.id}: {_describe_questions(questions)}"
-    yield _rows([("swarm", metrics)])
+    yield f"{spec.id}: {describe_questions(questions)}"
+    yield metrics_table([("swarm", metrics)])
     if result.parts:
         yield from _gain_lines(gain_of(settings, questions, result))
-    yield from _closing_lines(questions, result)
+    yield from closing_lines(questions, result)
 
 
 def _gain_lines(bought: Gain) -> Iterator[str]:
@@ -58,15 +58,15 @@ def _gain_lines(bought: Gain) -> Iterator[str]:
 
 def batch_lines(questions: Questions, result: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
     """Yield the lines with each model's numbers, the best first."""
-    yield _describe_questions(questions)
+    yield describe_questions(questions)
     seam = f"/{questions.specs[0].phase}/"
     rows = []
     for metrics in sorted(_metrics(questions, result), key=_sort_key):
         model, _, _ = metrics.spec.partition(seam)
         rows.append((model, metrics))
-    yield _rows(rows)
+    yield metrics_table(rows)
     yield from notes
-    yield from _closing_lines(questions, result)
+    yield from closing_lines(questions, result)
 
 
 def _sort_key(metrics: Metrics) -> tuple[float, float, str]:
@@ -82,7 +82,7 @@ def to_json(settings: Settings, questions: Questions, result: BatchResult, notes
         "cycle": result.cycle,
         "suites": _suite_names(questions),
         "runs": questions.runs,
-        "specs": list(map(_metrics_json, _metrics(questions, result))),
+        "specs": list(map(metrics_json, _metrics(questions, result))),
         "calls": result.calls,
         "cost_usd": result.cost_usd,
         "votes": result.votes,
@@ -96,7 +96,8 @@ def to_json(settings: Settings, questions: Questions, result: BatchResult, notes
     return value
 
 
-def _metrics_json(metrics: Metrics) -> dict[str, Any]:
+def metrics_json(metrics: Metrics) -> dict[str, Any]:
+    """Return the metrics of a spec as JSON values."""
     interval = None
     if metrics.answers:
         interval = list(metrics.accuracy_interval)
@@ -144,14 +145,14 @@ def complete(result: BatchResult) -> bool:
 
 
 def _metrics(questions: Questions, result: BatchResult) -> list[Metrics]:
-    cases = [case.key for case in _cases(questions)]
+    cases = [case.key for case in counted_cases(questions)]
     by_spec: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in result.trials:
         by_spec[trial.spec].append(trial)
     return [evaluate(spec.id, by_spec[spec.id], cases) for spec in questions.specs]
 
 
-def _cases(questions: Questions) -> Iterator[Case]:
+def counted_cases(questions: Questions) -> Iterator[Case]:
     """Yield the cases that count."""
     return chain.from_iterable(suite.counted for suite in questions.suites)
 
@@ -172,13 +173,14 @@ def _suite_names(questions: Questions) -> list[str]:
     return [suite.name for suite in questions.suites]
 
 
-def _describe_questions(questions: Questions) -> str:
-    cases = len(list(_cases(questions)))
+def describe_questions(questions: Questions) -> str:
+    """Say how many prompts of which suites are asked, and how often."""
+    cases = len(list(counted_cases(questions)))
     suites = ", ".join(_suite_names(questions))
     return f"{counted(cases, 'prompt')} of {suites}, {counted(questions.runs, 'run')}"
 
 
-def _rows(rows: Iterable[tuple[str, Metrics]]) -> TextTable:
+def metrics_table(rows: Iterable[tuple[str, Metrics]]) -> TextTable:
     """Return the numbers of each model or swarm as a table."""
     heads = ("model", "trials", "accuracy", "interval", "restraint", "errors", "median", "cost")
     return TextTable([heads, *starmap(_row, rows)], dispensable=_DISPENSABLE)
@@ -207,7 +209,8 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
     )
 
 
-def _closing_lines(questions: Questions, result: BatchResult) -> Iterator[str]:
+def closing_lines(questions: Questions, result: BatchResult, *, recorded: bool = True) -> Iterator[str]:
+    """Yield the lines on the calls of a batch: what was seen of them, their cost, and where they are recorded."""
     yield from result.notes
     yield from begin_to_pass(_expected_failures(questions, result), asked="answers")
     calls = f"{result.calls:,} calls"
@@ -216,6 +219,9 @@ def _closing_lines(questions: Questions, result: BatchResult) -> Iterator[str]:
     took = format_duration(result.took_s)
     cost = format_cost(result.cost_usd)
     together = f"at most {result.most_in_flight} in flight"
-    yield f"{calls} in {took}, {together}, cost {cost}; recorded as cycle {result.cycle}"
+    place = f"recorded as cycle {result.cycle}"
+    if not recorded:
+        place = "recorded nowhere"
+    yield f"{calls} in {took}, {together}, cost {cost}; {place}"
     if result.stopped:
         yield f"some prompts were not asked: {result.stopped}"

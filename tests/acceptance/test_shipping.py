@@ -268,9 +268,7 @@ def test_a_session_says_it_too(in_project: Project) -> None:
         assert "TypeError" not in printed
 
 
-def test_a_variant_of_python_is_imported_when_it_is_in_force(
-    in_project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variant_of_python_is_imported_when_in_force(in_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     in_project.configure('[tool.selfopt.variants]\ncautious = "own_manners:CAUTIOUS"')
     (in_project.path / "own_manners.py").write_text(
         "from dataclasses import replace\n"

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 def add_batch_options(parser: argparse.ArgumentParser) -> None:
     """Add what is asked, where calls are made, what they may cost, and how results are printed."""
-    _add_question_options(parser)
+    add_suite_options(parser, runs=1)
+    add_phase_option(parser, "the phase whose settings apply")
+    parser.add_argument(
+        "--variant",
+        help="the variant of the prompts (default: that of the phase's baseline)",
+    )
+    add_call_options(parser)
+
+
+def add_call_options(parser: argparse.ArgumentParser) -> None:
+    """Add where calls are made, what they may cost, and how results are printed."""
     _add_call_options(parser)
     parser.add_argument(
         "--json",
@@ -39,7 +49,8 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     add_project_options(parser)
 
 
-def _add_question_options(parser: argparse.ArgumentParser) -> None:
+def add_suite_options(parser: argparse.ArgumentParser, *, runs: int) -> None:
+    """Add which cases are asked, and how often (usually `runs` times)."""
     parser.add_argument(
         "--suite",
         "--harness",
@@ -52,13 +63,8 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs",
         type=int,
-        default=1,
-        help="how often each case is asked (default: 1)",
-    )
-    add_phase_option(parser, "the phase whose settings apply")
-    parser.add_argument(
-        "--variant",
-        help="the variant of the prompts (default: that of the phase's baseline)",
+        default=runs,
+        help=f"how often each case is asked (default: {runs})",
     )
 
 
