@@ -249,9 +249,7 @@ def test_what_is_no_answer_is_said(in_project: Project) -> None:
         ({"variant": "No Name"}, "variant 'No Name': lower-case letters"),
     ],
 )
-def test_an_impossible_value_of_a_rule_is_said_with_its_rule(
-    in_project: Project, values: dict[str, Any], complaint: str
-) -> None:
+def test_an_impossible_value_is_said_with_its_rule(in_project: Project, values: dict[str, Any], complaint: str) -> None:
     in_project.write_routing([{**rule("atomic"), **values}])
     with pytest.raises(SelfoptError) as problem:
         route_of().request("Hello.")
