@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,18 +14,20 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from markupsafe import Markup
 
 from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.report.answers.pack import PackedAnswers
 from pytest_selfopt.report.chart_data import chart_data
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.formats import FILTERS
 
-SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js")
+SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js", "answers.js")
 """The scripts of the page, each after those that it needs."""
 
+_NO_ANSWERS: Mapping[str, PackedAnswers] = {}
 _JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def page(report: Report) -> str:
-    """Render the page of a report: one self-contained HTML document.
+def page(report: Report, answers: Mapping[str, PackedAnswers] = _NO_ANSWERS) -> str:
+    """Render the page of a report: one self-contained HTML document, with the answers of its phases.
 
     Nothing in it can load or send anything: its content-security-policy forbids everything but its own styles and its
     own scripts, which it names by their hashes. The template engine escapes the texts of models, and hidden characters
@@ -40,8 +43,24 @@ def page(report: Report) -> str:
             scripts=scripts,
             policy=_policy(scripts),
             data=_data(chart_data(report)),
+            answers=_data(_answers_data(report, answers)),
+            answered=frozenset(answers),
         )
     )
+
+
+def _answers_data(report: Report, answers: Mapping[str, PackedAnswers]) -> dict[str, Any]:
+    """Return the packed answers by phase, with what the page calls their specs, in the order of its tables."""
+    data: dict[str, Any] = {}
+    for phase in report.phases:
+        if phase.phase in answers:
+            data[phase.phase] = {
+                **answers[phase.phase].to_json(),
+                "names": {spec.spec: defused(spec.name) for spec in phase.specs},
+                "baseline": phase.baseline,
+                "in_force": phase.in_force,
+            }
+    return data
 
 
 def _policy(scripts: list[str]) -> str:

@@ -86,19 +86,24 @@ def _write(settings: Settings, report: Report) -> None:
         write_atomically(folder / f"cycle-{cycle}.json", as_json(report), state=True)
     else:
         write_atomically(folder / MARKDOWN, as_markdown(report), state=True)
-    write_atomically(folder / _page_name(cycle), in_form(report, "html"), state=True)
+    write_atomically(folder / _page_name(cycle), in_form(settings, report, "html"), state=True)
 
 
 def _failed(problem: Exception) -> str:
     return f"the report could not be written: {problem}"
 
 
-def in_form(report: Report, form: Form) -> str:
-    """Render a report as a page, as Markdown or as JSON."""
+def in_form(settings: Settings, report: Report, form: Form) -> str:
+    """Render a report as a page, which has all answers of its cycle, as Markdown or as JSON.
+
+    Raises:
+        StateError: if the ledger of the answers cannot be read.
+    """
     if form == "html":
+        from pytest_selfopt.report.answers.read import read_answers
         from pytest_selfopt.report.page import page
 
-        return page(report)
+        return page(report, read_answers(settings.ledger_path, report))
     if form == "md":
         return as_markdown(report)
     return as_json(report)
@@ -119,7 +124,7 @@ def report_to(
     if show and (form != "html" or output == Path("-")):
         raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
     (report,) = build_reports(settings, [cycle], now=now)
-    text = in_form(report, form)
+    text = in_form(settings, report, form)
     if output == Path("-") or (output is None and form != "html"):
         return [_printed(text.rstrip("\n"), form)]
     is_state = output is None

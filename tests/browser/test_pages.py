@@ -14,7 +14,7 @@ from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.page import page as page_of
 from tests import warm
-from tests.acceptance.conftest import BODY, MODEL, WITHOUT, suite_lines
+from tests.acceptance.conftest import BODY, MODEL, WITHOUT, right, suite_lines
 from tests.browser.browsing import Theme, visit
 from tests.report import samples
 
@@ -222,4 +222,69 @@ def test_a_real_models_reply_is_text(browser: Browser, pytester: pytest.Pytester
             .startswith('</script><img src=x onerror="alert(1)">')
         )
         assert f"the answer has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
+        assert found.serious_violations() == []
+
+
+@pytest.fixture
+def answered(pytester: pytest.Pytester) -> Path:
+    """The page of a real cycle: the baseline only talks, the candidate finds every item."""
+    folder = pytester.path
+    lines = [*suite_lines()[:5], *suite_lines()[-1:]]
+    (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pytester.makepyfile(test_items=BODY)
+    script = {"rules": right(constrained=True), "default": {"text": samples.HOSTILE.replace("\ud800", "")}}
+    with ScriptedServer(script) as server:
+        (folder / "selfopt.toml").write_text(
+            f'model = "{MODEL}"\ncandidates = 1\n[search]\nvariants = ["native_api", "schema"]\n'
+            f'[models."{MODEL}"]\nbase_url = "{server.base_url}"\n'
+        )
+        warm.run_pytest(pytester, *WITHOUT, "--selfopt-cycle")
+    return folder / ".selfopt" / "reports" / "cycle-1.html"
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_answer_is_shown_beside_the_baselines(browser: Browser, answered: Path, theme: Theme, width: int) -> None:
+    with visit(browser, answered, theme=theme, width=width) as found:
+        page = found.page
+        page.get_by_role("button", name="show the answers to items/item-0").last.press("Enter")
+        dialog = page.get_by_role("dialog")
+        words = dialog.inner_text()
+        for wanted in (
+            "items/item-0, run 1",
+            "Find item 0.",
+            "a call of look_up",
+            "baseline",
+            "schema",
+            "miss · ",
+            "pass · ",
+        ):
+            assert wanted in words
+        assert "⟨U+202E⟩txt.exe" in words
+        assert found.serious_violations() == []
+        assert not found.scrolls_sideways()
+        page.keyboard.press("ArrowRight")
+        dialog.get_by_text("items/item-0, run 2").wait_for()
+        # The address leads there again.
+        page.reload()
+        dialog.get_by_text("items/item-0, run 2").wait_for()
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => !location.hash.includes('case=')")
+        assert [one for one in found.troubles if not one.startswith("request: file:")] == []
+
+
+def test_answers_are_found_by_words_and_kind(browser: Browser, answered: Path) -> None:
+    with visit(browser, answered) as found:
+        form = found.page.locator("form.finder")
+        form.get_by_label("In names").fill("ITEM-1")
+        form.get_by_text("1 of 4 prompts").wait_for()
+        form.get_by_label("In names").fill("onerror")
+        form.get_by_text("4 of 4 prompts").wait_for()
+        form.get_by_label("Show").select_option("fixed")
+        form.get_by_text("3 of 4 prompts").wait_for()
+        assert "find=atomic&words=onerror&show=fixed" in found.page.url
+        found.page.locator(".found").get_by_role("button", name="schema, items/item-1, run 3: pass").click()
+        assert "items/item-1, run 3" in found.page.get_by_role("dialog").inner_text()
+        found.page.get_by_role("button", name="Close").click()
+        found.page.reload()
+        form.get_by_text("3 of 4 prompts").wait_for()
         assert found.serious_violations() == []

@@ -1,7 +1,8 @@
 """What a report of 50,400 trials takes: seconds, memory, size. Run by hand: `python -m tests.performance.report`.
 
-24 specs are asked 300 cases in 7 passes; each answer has 400 characters, and a third of them is wrong. The ledger is
-made in a process of its own, so that the memory is that of making the report. Beside it, the curve of a long history.
+24 specs are asked 300 cases in 7 passes; each answer has about 400 characters, and a third of them is wrong. The
+ledger is made in a process of its own, so that the memory is that of making the report. Beside it, the curve of a long
+history.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
 
 CASES, RUNS = 300, 7
+WORDS = [f"{first}{second}" for first in ("lo", "ma", "ti", "re", "su") for second in ("ne", "ka", "vi", "do", "rush")]
 NOW = "2026-11-27T06:00:00Z"
 SPECS = [
     f"desk/model/atomic/{variant}/t{60 + place}/r1/i0" for place in range(12) for variant in ("schema", "few_shot")
@@ -63,7 +65,12 @@ def make(root: Path) -> None:
                 for case in range(CASES):
                     right = chance.random() < ease[case] ** 0.5
                     name = f"{spec}-{run}-{case}"
-                    reply = Reply(text="It is so. " * 40, latency_s=chance.random(), tokens_in=200, tokens_out=40)
+                    reply = Reply(
+                        text=" ".join(chance.choices(WORDS, k=80)),
+                        latency_s=chance.random(),
+                        tokens_in=200,
+                        tokens_out=40,
+                    )
                     trial = Trial(
                         phase="atomic",
                         spec=spec,

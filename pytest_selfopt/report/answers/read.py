@@ -1,0 +1,34 @@
+"""The answers of a report's phases, from the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_selfopt.ledger.answers import each_answer
+from pytest_selfopt.ledger.ledger import existing_ledger
+from pytest_selfopt.report.answers.pack import MOST_PACKED, PackedAnswers, pack_answers
+from pytest_selfopt.report.document import Report
+
+
+def read_answers(path: Path, report: Report) -> dict[str, PackedAnswers]:
+    """Return the answers of the phases of a cycle, by phase; of a report over all cycles none.
+
+    Phases whose trials are no longer in the ledger at `path` are left out.
+
+    Raises:
+        StateError: if the ledger cannot be read.
+    """
+    if report.kind != "cycle" or report.cycle is None:
+        return {}
+    found: dict[str, PackedAnswers] = {}
+    room = MOST_PACKED
+    with existing_ledger(path) as ledger:
+        if ledger is None:
+            return {}
+        for phase in report.phases:
+            stored = each_answer(path, report.cycle, phase.phase)
+            answers = pack_answers(stored, ledger.questions, room=room)
+            room -= sum(map(len, answers.blocks))
+            if answers.specs:
+                found[phase.phase] = answers
+    return found
