@@ -112,7 +112,7 @@ def verify_content(name: str, content: bytes | None, anchor: Anchor | None) -> V
     if anchor is not None and not unanchored:
         sentence += ", and the ledger knows all of it"
     elif lines:
-        sentence += "; no ledger knows them yet: the next that writes takes them as they are"
+        sentence += "; no ledger knows the file yet: the next that writes takes it as it is"
     return Verification(lines=len(lines), broken_line=None, sentence=sentence, unanchored=unanchored)
 
 

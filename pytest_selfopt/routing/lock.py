@@ -182,9 +182,7 @@ def _take(path: Path) -> Lease:
             try:
                 taken = _attempt(path, handle, ourselves, silence)
             except OSError as problem:
-                raise StateError(
-                    f"cannot use the lock {path}: {described(problem, path.parent, path.name)}{ELSEWHERE}"
-                ) from None
+                raise _unusable(path, problem) from None
         if taken is not None:
             return taken
         time.sleep(_PAUSE_S)
@@ -286,9 +284,7 @@ def _open(path: Path) -> int:
     except (StateError, IsADirectoryError):
         raise StateError(f"cannot use the lock {path}: it is no regular file; move it away") from None
     except OSError as problem:
-        raise StateError(
-            f"cannot use the lock {path}: {described(problem, path.parent, path.name)}{ELSEWHERE}"
-        ) from None
+        raise _unusable(path, problem) from None
 
 
 def _unusable(path: Path, problem: OSError) -> StateError:

@@ -146,7 +146,7 @@ def test_a_log_of_an_earlier_version_is_taken_over_once(
     with (state / DECISIONS).open("ab") as log:
         log.write(unfinished)
     assert run(project, "verify") == int(bool(unfinished))
-    assert ("line 4 is unfinished" if unfinished else "no ledger knows them yet") in capsys.readouterr().out
+    assert ("line 4 is unfinished" if unfinished else "no ledger knows the file yet") in capsys.readouterr().out
     assert run(project, "verify", "--accept", "it is old") == 4
     assert enforced(project, "one_more") == 0
     assert "takes over 3 lines" in capsys.readouterr().out
