@@ -21,5 +21,7 @@ def did_you_mean_file(path: Path) -> str:
         names = sorted(beside.name for beside in path.parent.iterdir())
     except OSError:
         return ""
-    close = difflib.get_close_matches(path.name, names, n=1)
+    # By the stem: a common suffix makes no two names alike.
+    near = difflib.get_close_matches(path.stem, {Path(name).stem for name in names}, n=len(names) or 1)
+    close = difflib.get_close_matches(path.name, [name for name in names if Path(name).stem in near], n=1)
     return f"; did you mean {str(path.with_name(close[0]))!r}?" if close else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_selfopt.cli import main
+from pytest_selfopt.suggest import did_you_mean_file
 
 SETTINGS = """
 [tool.selfopt]
@@ -99,3 +100,8 @@ def test_the_phase_of_a_suite_is_that_of_its_test(capsys: pytest.CaptureFixture[
     assert main(["power", "suites/chat.jsonl", "suites/support.jsonl"]) == 4
     assert "in several phases: atomic, support; name one by --phase" in capsys.readouterr().err
     assert main(["power", "suites/computed.jsonl"]) == 0
+
+
+def test_a_common_suffix_is_no_likeness(kettle: Path) -> None:
+    assert did_you_mean_file(kettle / "suites" / "nope.jsonl") == ""
+    assert did_you_mean_file(kettle / "suites" / "chat.json").endswith("chat.jsonl'?")
