@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         result = batch_command.run_batch(settings, questions)
     compared = compare_result(settings, questions, result)
     if args.json:
-        printing.write_json(comparison_json(questions, result, compared, recorded=args.record))
+        printing.write_json(comparison_json(settings, questions, result, compared, recorded=args.record))
     else:
-        printing.write_lines(comparison_lines(questions, result, compared, recorded=args.record))
+        printing.write_lines(comparison_lines(settings, questions, result, compared, recorded=args.record))
     return batch_command.batch_status(result)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pytest_selfopt.bench.loading.suites import groups_of
 from pytest_selfopt.console.output import Printed
 from pytest_selfopt.execution.batch_run import BatchResult
+from pytest_selfopt.execution.outage import address_of, silence_of
 from pytest_selfopt.loop.compare import TwoSpecs, compare_specs
 from pytest_selfopt.planning.batch_questions import Questions
 from pytest_selfopt.report.batch_report import (
@@ -38,8 +40,11 @@ def compare_result(settings: Settings, questions: Questions, result: BatchResult
     )
 
 
-def verdict_sentence(compared: TwoSpecs) -> str:
-    """Say which of two specs is better, and why, or that neither is shown to be."""
+def verdict_sentence(settings: Settings, result: BatchResult, compared: TwoSpecs) -> str:
+    """Say which of two specs is better, and why, that neither is shown to be, or that no server answered."""
+    silence = silence_of(result.trials)
+    if silence is not None:
+        return silence.sentence(partial(address_of, settings))
     first, second = compared.specs
     if compared.better == first:
         return f"the first is better ({short_difference(second, first)}): {compared.judgements[0].grounds}"
@@ -51,7 +56,7 @@ def verdict_sentence(compared: TwoSpecs) -> str:
 
 
 def comparison_lines(
-    questions: Questions, result: BatchResult, compared: TwoSpecs, *, recorded: bool
+    settings: Settings, questions: Questions, result: BatchResult, compared: TwoSpecs, *, recorded: bool
 ) -> Iterator[Printed]:
     """Yield the two specs, their numbers, which of them is better, and what it took."""
     yield describe_questions(questions)
@@ -59,11 +64,13 @@ def comparison_lines(
         yield f"  {name}: {spec.id}"
     yield f"  they differ in {difference(*compared.specs)}"
     yield metrics_table(zip(_NAMES, compared.metrics, strict=True))
-    yield verdict_sentence(compared)
+    yield verdict_sentence(settings, result, compared)
     yield from closing_lines(questions, result, recorded=recorded)
 
 
-def comparison_json(questions: Questions, result: BatchResult, compared: TwoSpecs, *, recorded: bool) -> dict[str, Any]:
+def comparison_json(
+    settings: Settings, questions: Questions, result: BatchResult, compared: TwoSpecs, *, recorded: bool
+) -> dict[str, Any]:
     """Return the comparison as JSON values; "version" is that of the form."""
     sides: dict[str, Any] = {}
     for name, metrics, judgement in zip(_NAMES, compared.metrics, compared.judgements, strict=True):
@@ -77,7 +84,7 @@ def comparison_json(questions: Questions, result: BatchResult, compared: TwoSpec
         "runs": questions.runs,
         **sides,
         "better": getattr(compared.better, "id", None),
-        "sentence": verdict_sentence(compared),
+        "sentence": verdict_sentence(settings, result, compared),
         "calls": result.calls,
         "cost_usd": result.cost_usd,
         "took_s": result.took_s,

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_selfopt.cli import main
 from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right
+from tests.acceptance.test_gate import NOWHERE
 
 Make = Callable[..., Project]
 SCHEMA = f"{MODEL}/atomic/schema/t60/r1/i0"
@@ -47,6 +48,18 @@ def test_two_alike_are_not_told_apart(project: Make, capsys: pytest.CaptureFixtu
     assert [value[side]["accuracy"] for side in ("first", "second")] == [1.0, 1.0]
     assert main(["history", "--rootdir", str(made.path)]) == 0
     assert "survey 1" in capsys.readouterr().out
+
+
+def test_without_a_server_nothing_is_decided(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    made = project()
+    made.configure(base_url=NOWHERE)
+    specs = [BASELINE.replace("/r1/", "/r0/"), SCHEMA.replace("/r1/", "/r0/")]
+    assert compare(made, *specs, "--runs", "1") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    calls = 2 * (CALLS + RESTRAINT)
+    refused = f"{calls} of {calls} calls refused at {NOWHERE} (Connection refused); nothing decided; start it"
+    assert refused in said
+    assert "is shown to be better" not in said
 
 
 @pytest.mark.parametrize(
