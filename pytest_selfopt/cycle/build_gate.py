@@ -17,7 +17,7 @@ from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.loop.recorded import CaseChanges, recorded_answers
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import recorded_spec
+from pytest_selfopt.planning.planner import spec_to_compare
 from pytest_selfopt.specs.neighbours import differs_in_warmup
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Trial
@@ -74,7 +74,7 @@ def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
         return lines
     passes = plan.least_passes
     calls = cases * passes * len(plan.specs)
-    lines.append(f"  {cases} prompts, {counted(passes, 'pass')}, {counted(calls, 'call')}")
+    lines.append(f"  {counted(cases, 'prompt')}, {counted(passes, 'pass')}, {counted(calls, 'call')}")
     return lines
 
 
@@ -121,7 +121,7 @@ def _compared(phase: PhaseRun, state: SessionStore, compare: Compare) -> Compari
     """Pair a phase's trials with recorded ones, or with new ones of the spec that was recorded."""
     if compare is Compare.NONE:
         return Comparison(beside="nothing, as configured", is_wanted=False)
-    spec = recorded_spec(state.ledger, phase.plan.phase)
+    spec = spec_to_compare(state.settings, state.ledger, phase.plan.baseline)
     if spec is None or state.ledger is None:
         return Comparison(beside="nothing: no decided cycle is in the ledger")
     now = phase.trials(phase.plan.baseline.id)

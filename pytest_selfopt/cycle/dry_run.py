@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.cycle.proof import most_calls
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evaluate import find_refusal
@@ -45,7 +46,7 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
     if cost.calls != cost.most_calls:
         calls += f" to {cost.most_calls:,}"
     price = f"{cost.sentence}{cost_warning(cost, settings)}"
-    lines.append(f"  {cases} prompts, {calls} calls, {price}")
+    lines.append(f"  {counted(cases, 'prompt')}, {calls} calls, {price}")
     if settings.phase(plan.phase).limits.claim is Claim.NEW_PROMPTS and plan.candidates:
         lines.append(f"  {_claim_needs(plan, cases, settings)}")
     if settings.proves_at_once:

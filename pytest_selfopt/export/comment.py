@@ -86,7 +86,7 @@ def _table(phase: Mapping[str, Any], rows: int) -> list[str]:
     hidden = worst[rows:]
     if hidden:
         lines.append(f"{counted(len(hidden), 'more case')} with wrong answers, and {len(cases) - len(worst)} without.")
-    elif cases:
+    elif len(cases) > len(worst):
         lines.append(f"{counted(len(cases) - len(worst), 'case')} always right, and not worse than before.")
     return [*lines, ""]
 

@@ -74,7 +74,9 @@ def counts(tally: Tally) -> str:
     copied = ""
     if tally.copied:
         copied = f"; {copied_of(tally.copied, tally.replies)} and do not count"
-    prompts = f"over the same {len(tally.cases)} prompts"
+    prompts = f"over the same {counted(len(tally.cases), 'prompt')}"
+    if len(tally.cases) == 1:
+        prompts = "over the same prompt"
     if tally.families:
         prompts += f" in {counted(tally.groups, 'group')}: each group counts once a pass"
     if tally.broken_off:

@@ -14,7 +14,7 @@ from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.diagnosis.troubles import may_cure
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
-from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
+from pytest_selfopt.loop.undo.taken_back import TakenBack, changed_settings, why_not
 from pytest_selfopt.planning.askable import (
     check_refused,
     converses,
@@ -139,9 +139,11 @@ def gate_plan(
         least_passes=bars.passes,
         most_passes=bars.passes,
     )
+    if bars.compare is Compare.NONE:
+        return plan
+    recorded = spec_to_compare(settings, ledger, base.baseline)
     if bars.compare is not Compare.BESIDE:
         return plan
-    recorded = recorded_spec(ledger, base.phase)
     if recorded is None or recorded == base.baseline:
         return plan
     # Side by side, a warm-up would warm the model for both.
@@ -157,6 +159,25 @@ def recorded_spec(ledger: Ledger | None, phase: str) -> Spec | None:
     if not isinstance(spec, str):
         return None
     return parse_spec(spec)
+
+
+def spec_to_compare(settings: Settings, ledger: Ledger | None, baseline: Spec) -> Spec | None:
+    """Return the spec whose answers a build is compared with; None without a decided cycle.
+
+    It is the one that the last decided cycle left in force, unless a person has rolled back what it has and the
+    `baseline` has not: then it is the baseline itself.
+
+    Raises:
+        StateError: if the decisions log cannot be used.
+    """
+    recorded = recorded_spec(ledger, baseline.phase)
+    if recorded is None or recorded == baseline:
+        return recorded
+    changed = set(changed_settings(baseline, recorded))
+    for one in read_taken_back(settings.state_dir):
+        if (one.model, one.phase) == (baseline.model, baseline.phase) and changed <= set(one.settings):
+            return baseline
+    return recorded
 
 
 def _base_plan(

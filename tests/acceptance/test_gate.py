@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 
 Make = Callable[..., Project]
@@ -187,6 +187,30 @@ def test_an_outage_leaves_the_gate_armed(routed: Project, compare: str) -> None:
     assert result.ret == 1, said(result)
     assert f"compared with what cycles 1 and 3 stored of {WINNER}" in said(result)
     assert "breaks 3 that the baseline always solves: item-6, item-7, item-8" in said(result)
+
+
+@pytest.mark.parametrize("compare", ["stored", "beside"])
+def test_a_rollback_is_no_regression(routed: Project, compare: str) -> None:
+    """What a person rolled back is not what a build is compared with."""
+    routed.configure(TWO_SPECS + BARS + f'compare = "{compare}"\n')
+    assert routed.selfopt("rollback").returncode == 0
+    told = said(gate(routed))
+    assert "pass no_regression: beside what was recorded: fixed 0 answers, broke 0 of 36" in told
+    assert f"compared with what cycle 1 stored of {MODEL}/atomic/native_api/t60/r1/i0" in told
+
+
+def test_one_case_is_one_prompt(project: Make) -> None:
+    made = project()
+    made.configure(TWO_SPECS + BARS)
+    made.write_suite(suite_lines()[:3])
+    told = said(made.run("--selfopt-cycle"))
+    assert "6 to 14 calls; so few prompts show no gain at all" in told
+    assert "broke 0 in 3 passes over the same prompt;" in told
+    result = gate(made, "--selfopt-comment=comment.md")
+    assert "  1 prompt, 3 passes, 3 calls" in result.outlines
+    comment = (made.path / "comment.md").read_text()
+    assert "| `items/item-0` | 0 of 3 | 0 of 3 |" in comment
+    assert "always right" not in comment
 
 
 def test_a_raising_body_is_never_masked(routed: Project) -> None:

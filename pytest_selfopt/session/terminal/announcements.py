@@ -81,7 +81,10 @@ def _describe_findable(outlooks: Sequence[Outlook]) -> str:
         return "judged by the classic rule, which guarantees nothing"
     if outlooks[0].claim is Claim.NEW_PROMPTS:
         return describe_needs(outlooks)
-    gains = [_describe_gain(findable_gain(outlook)) for outlook in outlooks]
+    found = [findable_gain(outlook) for outlook in outlooks]
+    if not any(found):
+        return "so few prompts show no gain at all"
+    gains = list(map(_describe_gain, found))
     if len(gains) == 1:
         return f"finds a gain of {gains[0]} or more"
     churn = f"{outlooks[1].churn:.0%}"
