@@ -177,7 +177,7 @@ def test_the_scripted_server(place: Place) -> None:
 def test_a_body_may_request_every_fixture(place: Place) -> None:
     (test,) = blocks("docs/how-to/write-benchmarks.md", "python", 1)
     (place.folder / TEST).write_text(test.replace("items.jsonl", "atomic.jsonl"))
-    assert f"{RESTRAINT} passed, {CALLS} missed" in with_ollama(place).run("pytest benchmarks -q || true")
+    assert f"{CALLS} failed, {RESTRAINT} passed" in with_ollama(place).run("pytest benchmarks -q || true")
 
 
 def test_the_hook_recipe_is_a_gate(place: Place) -> None:
