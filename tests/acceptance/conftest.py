@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 MODEL = "scripted/model"
 BASELINE = f"{MODEL}/atomic/native_api/t60/r1/i0"
-CALLS, RESTRAINT = 9, 3
+CALLS, RESTRAINT = 7, 1
+LONG_CALLS, LONG_RESTRAINT = 9, 3
+LONG_CASES = LONG_CALLS + LONG_RESTRAINT
 SHORT = 7
 # Sessions that tests start need neither; Hypothesis costs each of them a second.
 WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
@@ -41,7 +43,12 @@ def test_items(case, reply):
 """
 
 
-def suite_lines() -> list[dict[str, Any]]:
+def long_suite() -> list[dict[str, Any]]:
+    """The lines of a suite for what fewer cases do not show, such as a candidate that is right more often."""
+    return suite_lines(LONG_CALLS, LONG_RESTRAINT)
+
+
+def suite_lines(calls: int = CALLS, restraint: int = RESTRAINT) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = [{"tool": TOOL}]
     lines.append({"example": {"prompt": "Find item 99.", "tools": ["look_up"], "answer": {"call": call("99")}}})
     lines += [
@@ -51,11 +58,11 @@ def suite_lines() -> list[dict[str, Any]]:
             "tools": ["look_up"],
             "expect": {"call": call(str(index))},
         }
-        for index in range(CALLS)
+        for index in range(calls)
     ]
     lines += [
         {"id": f"hello-{index}", "prompt": f"Hello {index}!", "tools": ["look_up"], "expect": {"no_call": True}}
-        for index in range(RESTRAINT)
+        for index in range(restraint)
     ]
     return lines
 
@@ -76,7 +83,8 @@ def call(item: str) -> dict[str, Any]:
 def right(**when: Any) -> list[dict[str, Any]]:
     """Rules by which every item is found under a condition, such as `constrained=True`."""
     return [
-        {"when": {"prompt": f"item {index}.", **when}, "then": {"call": call(str(index))}} for index in range(CALLS)
+        {"when": {"prompt": f"item {index}.", **when}, "then": {"call": call(str(index))}}
+        for index in range(LONG_CALLS)
     ]
 
 
@@ -152,6 +160,18 @@ def project(pytester: pytest.Pytester) -> Iterator[Callable[..., Project]]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def long_project(project: Callable[..., Project]) -> Callable[..., Project]:
+    """The same with the cases of `long_suite`."""
+
+    def make(script: dict[str, Any] | None = None) -> Project:
+        made = project(script)
+        made.write_suite(long_suite())
+        return made
+
+    return make
 
 
 @pytest.fixture

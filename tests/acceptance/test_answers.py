@@ -27,8 +27,8 @@ def promoted(project: Make) -> Project:
 
 
 @pytest.mark.parametrize("name", [[RULE], [MODEL, "atomic"]])
-def test_why_explains_decision_gates_and_trials(project: Make, name: list[str]) -> None:
-    shown = promoted(project).selfopt("why", *name)
+def test_why_explains_decision_gates_and_trials(long_project: Make, name: list[str]) -> None:
+    shown = promoted(long_project).selfopt("why", *name)
     assert shown.returncode == 0
     text = " ".join(shown.stdout.split())
     for part in (
@@ -59,8 +59,8 @@ def test_a_reader_may_close_the_pipe_early(project: Make) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
-def test_history_shows_the_accuracy_rising(project: Make) -> None:
-    made = promoted(project)
+def test_history_shows_the_accuracy_rising(long_project: Make) -> None:
+    made = promoted(long_project)
     made.run("--selfopt-cycle")
     shown = made.selfopt("history").stdout
     assert "accuracy of what is in force in atomic, by cycle" in shown

@@ -10,12 +10,11 @@ import pytest
 from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.lock import hold_lock
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import LONG_CASES, LONG_RESTRAINT, MODEL, Project, right, said
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
 OTHER = "scripted/other"
 
 
@@ -25,8 +24,8 @@ def second_model(made: Project, *, extra: str = "", key: str = "") -> str:
     return f'[tool.selfopt.models."{OTHER}"]\nbase_url = "{made.server.base_url}"{needs}\n{extra}'
 
 
-def test_cycles_repeat_until_nothing_is_left(project: Make) -> None:
-    made = project({"rules": right(constrained=True)[:-1]})
+def test_cycles_repeat_until_nothing_is_left(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)[:-1]})
     made.configure(TWO_SPECS.replace('"schema"', '"schema", "atomic"'))
     result = made.run("--selfopt-cycles", "5", "-q", "--selfopt-candidates", "1")
     assert result.ret == 0
@@ -36,16 +35,16 @@ def test_cycles_repeat_until_nothing_is_left(project: Make) -> None:
     assert "selfopt: stopped after 2 of 5 cycles: plateau, nothing untried is left around" in said(result)
 
 
-def test_the_requested_number_of_cycles_runs(project: Make) -> None:
-    made = project({"rules": right()[:-1]})
+def test_the_requested_number_of_cycles_runs(long_project: Make) -> None:
+    made = long_project({"rules": right()[:-1]})
     result = made.run("--selfopt-cycles=2", "-q", "--selfopt-candidates", "1")
     assert result.ret == 0
     assert [len(entry["verdicts"]) for entry in made.history()] == [1, 1]
     assert "stopped after" not in said(result)
 
 
-def test_cycles_that_cannot_begin_are_not_retried(project: Make) -> None:
-    made = project({"rules": right()})
+def test_cycles_that_cannot_begin_are_not_retried(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     made.configure("nonsense = 1")
     assert made.run("--selfopt-cycles", "3").ret == pytest.ExitCode.USAGE_ERROR
     made.configure()
@@ -55,8 +54,8 @@ def test_cycles_that_cannot_begin_are_not_retried(project: Make) -> None:
     assert "stopped after 1 of 3 cycles: the session ended with usage error" in said(result)
 
 
-def test_an_interrupt_ends_all_cycles(project: Make) -> None:
-    made = project({"rules": right(), "latency": 0.2})
+def test_an_interrupt_ends_all_cycles(long_project: Make) -> None:
+    made = long_project({"rules": right(), "latency": 0.2})
     process = begin(made, "--selfopt-cycles", "3")
     wait_until(lambda: made.server.seen.asked > 5)
     process.send_signal(signal.SIGINT)
@@ -67,12 +66,12 @@ def test_an_interrupt_ends_all_cycles(project: Make) -> None:
     assert made.server.seen.asked == asked
 
 
-def test_a_dry_run_plans_without_calls(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_dry_run_plans_without_calls(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     dry = made.run("--selfopt-cycle", "--selfopt-dry-run")
     assert dry.ret == 0
     assert f"candidate {MODEL}/atomic/schema/t60/r1/i0 (untried)" in said(dry)
-    assert f"{CASES} prompts, 144 to 336 calls, cost unknown: {MODEL} has no price" in said(dry)
+    assert f"{LONG_CASES} prompts, 144 to 336 calls, cost unknown: {MODEL} has no price" in said(dry)
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
     assert made.run("--selfopt-cycle").ret == 0
@@ -81,8 +80,8 @@ def test_a_dry_run_plans_without_calls(project: Make) -> None:
     assert made.server.seen.asked == 144
 
 
-def test_a_dry_run_estimates_from_earlier_calls(project: Make) -> None:
-    made = project({"rules": right()})
+def test_a_dry_run_estimates_from_earlier_calls(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     prices = "\nprice_in = 10000\nprice_out = 20000\n"
     made.configure(prices)
     first = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
@@ -93,12 +92,12 @@ def test_a_dry_run_estimates_from_earlier_calls(project: Make) -> None:
     assert "by the tokens of 36 earlier calls; that is more than $0.50" in dry
 
 
-def test_a_dry_run_needs_a_cycle(project: Make) -> None:
-    assert project().run("--selfopt-dry-run").ret == pytest.ExitCode.USAGE_ERROR
+def test_a_dry_run_needs_a_cycle(long_project: Make) -> None:
+    assert long_project().run("--selfopt-dry-run").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_without_promotion_the_baseline_stays(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_without_promotion_the_baseline_stays(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle", "--selfopt-no-promote")
     assert result.ret == 0
@@ -119,8 +118,8 @@ def pytest_runtest_teardown():
 """
 
 
-def test_an_edit_while_a_cycle_runs_is_kept(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_an_edit_while_a_cycle_runs_is_kept(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.pytester.makeconftest(EDITING)
     result = made.run("--selfopt-cycle")
@@ -139,13 +138,14 @@ def capable(made_rules: list[dict[str, object]]) -> dict[str, object]:
 
 def able(model: str) -> list[dict[str, object]]:
     hello = [
-        {"when": {"prompt": f"Hello {index}", "model": model}, "then": {"text": "Hello!"}} for index in range(RESTRAINT)
+        {"when": {"prompt": f"Hello {index}", "model": model}, "then": {"text": "Hello!"}}
+        for index in range(LONG_RESTRAINT)
     ]
     return [*right(model=model), *hello]
 
 
-def test_an_incapable_model_is_replaced_by_fallback(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_an_incapable_model_is_replaced_by_fallback(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
     second = made.run("--selfopt-cycle")
@@ -167,11 +167,11 @@ def test_an_incapable_model_is_replaced_by_fallback(project: Make) -> None:
     assert [entry["kind"] for entry in log] == ["trial", "confirmed", "route", "keep"]
     assert (log[2]["cycle"], log[2]["original_model"], log[2]["effective_model"]) == (3, MODEL, OTHER)
     made.run("-q")
-    assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
+    assert {request["model"] for request in made.server.seen.requests[-LONG_CASES:]} == {"other"}
 
 
-def test_a_fallback_stands_in_for_atomic_work_too(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_a_fallback_stands_in_for_atomic_work_too(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.atomic]\nfallback = "{OTHER}"\n' + second_model(made))
     result = said(made.run("--selfopt-cycle"))
     assert "on trial: disable_for_stateful for scripted/model in atomic" in result
@@ -180,34 +180,34 @@ def test_a_fallback_stands_in_for_atomic_work_too(project: Make) -> None:
     assert (rule["status"], rule["allow"], rule["fallback_model"]) == ("confirmed", False, OTHER)
 
 
-def test_without_a_fallback_one_line_says_so(project: Make) -> None:
-    made = project(capable([]))
+def test_without_a_fallback_one_line_says_so(long_project: Make) -> None:
+    made = long_project(capable([]))
     made.configure(TWO_SPECS)
     result = said(made.run("--selfopt-cycle"))
     assert result.count("no fallback is named for scripted/model in atomic") == 1
     assert "and none is invented; name one as phases.atomic.fallback" in result
 
 
-def test_classic_makes_seven_runs_before_it_disables(project: Make) -> None:
-    made = project(capable([]))
+def test_classic_makes_seven_runs_before_it_disables(long_project: Make) -> None:
+    made = long_project(capable([]))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS.replace(', "schema"', ""))
     result = said(made.run("--selfopt-cycle", "--selfopt-profile=classic"))
     assert "diagnosis: capability limit: 0 of 84 answers are right" in result
-    assert made.server.seen.asked == 7 * CASES
+    assert made.server.seen.asked == 7 * LONG_CASES
 
 
-def test_plain_sessions_log_a_fallback(project: Make) -> None:
-    made = project(capable([*able("other"), *able("model")]))
+def test_plain_sessions_log_a_fallback(long_project: Make) -> None:
+    made = long_project(capable([*able("other"), *able("model")]))
     made.configure(TWO_SPECS + second_model(made))
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
-    made.run("-q").assert_outcomes(passed=CASES)
+    made.run("-q").assert_outcomes(passed=LONG_CASES)
     assert not log.exists()
     made.write_routing([{"model": MODEL, "phase": "atomic", "allow": False, "fallback_model": OTHER, "reason": "weak"}])
-    made.run("-q").assert_outcomes(passed=CASES)
-    made.run("-q", "-n", "2").assert_outcomes(passed=CASES)
+    made.run("-q").assert_outcomes(passed=LONG_CASES)
+    made.run("-q", "-n", "2").assert_outcomes(passed=LONG_CASES)
     with hold_lock(made.path / ".selfopt"):
-        made.run("-q").assert_outcomes(passed=CASES)
+        made.run("-q").assert_outcomes(passed=LONG_CASES)
     entries = read_decisions(log)
     assert verify(log.parent).ok
     assert [(one["kind"], one["cycle"], one["original_model"], one["effective_model"]) for one in entries] == [
@@ -218,18 +218,18 @@ def test_plain_sessions_log_a_fallback(project: Make) -> None:
     assert read_decisions(log) == entries
 
 
-def test_an_unwritable_log_fails_no_test(project: Make) -> None:
-    made = project(capable([*able("other"), *able("model")]))
+def test_an_unwritable_log_fails_no_test(long_project: Make) -> None:
+    made = long_project(capable([*able("other"), *able("model")]))
     made.configure(TWO_SPECS + second_model(made))
     made.write_routing([{"model": MODEL, "phase": "atomic", "allow": False, "fallback_model": OTHER}])
     (made.path / ".selfopt").write_text("a file where the folder should be")
     result = made.run("-q")
-    result.assert_outcomes(passed=CASES)
+    result.assert_outcomes(passed=LONG_CASES)
     assert "selfopt: a routing is not logged: cannot use" in said(result)
 
 
-def test_the_best_known_model_is_default_fallback(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_the_best_known_model_is_default_fallback(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + second_model(made))
     unknown = made.run("--selfopt-cycle")
@@ -266,9 +266,9 @@ def test_the_best_known_model_is_default_fallback(project: Make) -> None:
     ids=["unknown", "without key", "swarm", "circle", "rule", "trial"],
 )
 def test_a_fallback_that_cannot_be_asked_is_refused(
-    project: Make, fallback: str | None, rule: dict[str, str], complaint: str
+    long_project: Make, fallback: str | None, rule: dict[str, str], complaint: str
 ) -> None:
-    made = project(capable([]))
+    made = long_project(capable([]))
     made.pytester.makepyfile(test_items=EXTENDED)
     named = f'[tool.selfopt.phases.extended]\nfallback = "{fallback}"\n' if fallback else ""
     made.configure(TWO_SPECS + named + second_model(made, key="NO_SUCH_KEY"))
@@ -282,8 +282,8 @@ def test_a_fallback_that_cannot_be_asked_is_refused(
     assert (made.routing() if rule else None) == before
 
 
-def test_a_failed_fallback_is_not_retried(project: Make) -> None:
-    made = project(capable([]))
+def test_a_failed_fallback_is_not_retried(long_project: Make) -> None:
+    made = long_project(capable([]))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
     second = made.run("--selfopt-cycle")
@@ -301,8 +301,8 @@ def test_a_failed_fallback_is_not_retried(project: Make) -> None:
     assert {request["model"] for request in made.server.seen.requests[asked:]} == {"model"}
 
 
-def test_without_enforcing_diagnoses_make_no_rule(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_without_enforcing_diagnoses_make_no_rule(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
     result = made.run("--selfopt-cycle", "--selfopt-no-enforce")
@@ -310,8 +310,8 @@ def test_without_enforcing_diagnoses_make_no_rule(project: Make) -> None:
     assert not (made.path / "routing_config.json").exists()
 
 
-def test_a_forced_model_overrides_rules_and_is_logged(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_a_forced_model_overrides_rules_and_is_logged(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
     made.run("--selfopt-cycle")
@@ -329,8 +329,8 @@ def test_a_forced_model_overrides_rules_and_is_logged(project: Make) -> None:
     assert "unknown model 'nobody'" in unknown.stderr.str()
 
 
-def test_a_fallback_without_key_is_reported_early(project: Make) -> None:
-    made = project(capable(able("other")))
+def test_a_fallback_without_key_is_reported_early(long_project: Make) -> None:
+    made = long_project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     fallback = f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n'
     made.configure(TWO_SPECS + fallback + second_model(made, key="NO_SUCH_KEY_IS_SET"))

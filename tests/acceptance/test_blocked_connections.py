@@ -30,8 +30,8 @@ def pytest_runtest_setup(item):
 """
 
 
-def test_blocked_call_names_who_blocks_it(project: Callable[..., Project]) -> None:
-    made = project()
+def test_blocked_call_names_who_blocks_it(long_project: Callable[..., Project]) -> None:
+    made = long_project()
     made.pytester.makeconftest(NO_SOCKETS)
     why = "connections of this process are blocked by conftest (Blocked: no test may use the network)"
     plain = made.run("-rf")
@@ -44,8 +44,8 @@ def test_blocked_call_names_who_blocks_it(project: Callable[..., Project]) -> No
     assert made.server.seen.asked == 0
 
 
-def test_session_stops_when_connections_are_blocked(project: Callable[..., Project]) -> None:
-    made = project({"rules": right()})
+def test_session_stops_when_connections_are_blocked(long_project: Callable[..., Project]) -> None:
+    made = long_project({"rules": right()})
     made.pytester.makeconftest(BLOCKED_LATER)
     # All answers may have come by then, over connections that stay open.
     result = made.run("--selfopt-cycle")

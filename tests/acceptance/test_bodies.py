@@ -33,8 +33,8 @@ def test_async_body_without_plugin_is_refused(project: Callable[..., Project], w
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_async_body_of_plugin_judges(project: Callable[..., Project], way: tuple[str, ...]) -> None:
-    made = project({"rules": right()[:5]})
+def test_async_body_of_plugin_judges(long_project: Callable[..., Project], way: tuple[str, ...]) -> None:
+    made = long_project({"rules": right()[:5]})
     made.configure(TWO_SPECS)
     backend = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
     made.pytester.makeconftest(backend)
@@ -85,8 +85,8 @@ def test_items(case, reply, subtests):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_trial_is_that_of_all_subtests(project: Callable[..., Project], way: tuple[str, ...]) -> None:
-    made = project({"rules": right()[:5]})
+def test_trial_is_that_of_all_subtests(long_project: Callable[..., Project], way: tuple[str, ...]) -> None:
+    made = long_project({"rules": right()[:5]})
     made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=SUBTESTS)
     result = made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=junit.xml", *way)

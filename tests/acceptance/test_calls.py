@@ -50,8 +50,8 @@ def test_a_larger_budget_resumes_a_stopped_cycle(project: Make) -> None:
     assert entry["winner"] is not None
 
 
-def test_a_dollar_budget_is_never_exceeded(project: Make) -> None:
-    made = project({"rules": right(), "latency": 0.01})
+def test_a_dollar_budget_is_never_exceeded(long_project: Make) -> None:
+    made = long_project({"rules": right(), "latency": 0.01})
     made.configure(f"max_concurrency = 16\n{PRICES}")
     result = made.run("--selfopt-cycle", "--selfopt-max-cost", "0.5")
     assert result.ret == 10

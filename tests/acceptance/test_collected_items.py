@@ -60,8 +60,8 @@ def test_items(shade, case, reply):
 """
 
 
-def test_other_parameter_with_one_value_is_harmless(project: Callable[..., Project]) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_other_parameter_with_one_value_is_harmless(long_project: Callable[..., Project]) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.pytester.makepyfile(test_items=PARAMETRIZED.format(params=[1], flavours=["f"]))
     result = made.run("--selfopt-cycle")
     assert "PROMOTE atomic: schema, 36 of 36 answers right instead of 9 of 36" in said(result)
@@ -103,8 +103,8 @@ def test_twenty_thousand_values_are_refused_early(project: Callable[..., Project
     assert "its parameters have 20,000 values, which would make" in said_of(result)
 
 
-def test_items_that_take_much_memory_are_announced(project: Callable[..., Project]) -> None:
-    made = project()
+def test_items_that_take_much_memory_are_announced(long_project: Callable[..., Project]) -> None:
+    made = long_project()
     made.pytester.makeconftest("from pytest_selfopt.session import collection\n\ncollection._MANY_TRIALS = 100\n")
     result = made.run("--selfopt-cycle", "--selfopt-dry-run")
     assert "test_items.py::test_items has 528 trials; pytest keeps an item for each" in said(result)

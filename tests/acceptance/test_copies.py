@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Project, right, said
-from tests.acceptance.test_gates import CASES, TWO_SPECS
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.test_gates import TWO_SPECS
 from tests.caching_proxy import CachingProxy, LiteLLM, OpenRouter, Style, caching_proxy
 from tests.ledger_file import open_ledger
 
+CASES = CALLS + RESTRAINT
 Make = Callable[..., Project]
 ALLOWED = 'response_cache = "allow"\n'
 PRICED = "price_in = 1.0\nprice_out = 2.0\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.economy.tiers import BANDS
-from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.conftest import BASELINE, CALLS, LONG_CASES, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_calls import ONLY_BASELINE
 from tests.ledger_file import open_ledger
 
@@ -117,8 +117,8 @@ def chatty() -> dict[str, Any]:
     return {"rules": [{"when": {"chance": 0.5}, "then": {"text": answer}}], "default": {"text": answer * 2}}
 
 
-def test_estimates_are_within_a_fifth_of_measurement(project: Make) -> None:
-    made = project(chatty())
+def test_estimates_are_within_a_fifth_of_measurement(long_project: Make) -> None:
+    made = long_project(chatty())
     eight_of_each_tier(made)
     assert made.run("--selfopt-cycle", "-q").ret in (0, 1)
     estimates = {}
@@ -133,8 +133,8 @@ def test_estimates_are_within_a_fifth_of_measurement(project: Make) -> None:
     for tier, estimate in estimates.items():
         models = {one["model"]: one["cost_usd"]["most"] for one in estimate["models"]}
         assert len(models) == len(EIGHT)
-        assert estimate["calls"] == {"least": 8 * 3 * CASES, "most": 8 * 3 * CASES}
-        assert estimate["grounds"] == f"by the tokens of {8 * 3 * CASES} earlier calls"
+        assert estimate["calls"] == {"least": 8 * 3 * LONG_CASES, "most": 8 * 3 * LONG_CASES}
+        assert estimate["grounds"] == f"by the tokens of {8 * 3 * LONG_CASES} earlier calls"
         measured = sum(spent(made, 2, f"{model}/") for model in models)
         assert estimate["cost_usd"]["most"] == pytest.approx(measured, rel=0.2), tier
     # They repeat no first session: the answers of the second were others.
@@ -217,8 +217,8 @@ def test_an_impossible_estimate_is_one_sentence(project: Make, arguments: tuple[
     assert "Traceback" not in shown.stderr
 
 
-def test_an_expensive_cycle_warns_in_one_line(project: Make) -> None:
-    made = project({"rules": right()})
+def test_an_expensive_cycle_warns_in_one_line(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     made.configure(f"{PRICES}[tool.selfopt.budget]\nwarn = 0.001\n{ONLY_BASELINE}")
     first, second = said(made.run("--selfopt-cycle")), said(made.run("--selfopt-cycle"))
     assert " cost at most $" in first
@@ -257,15 +257,15 @@ def test_an_unaffordable_cycle_is_refused_before_calls(project: Make, mode: str)
     assert made.server.seen.asked > asked
 
 
-def test_only_the_selection_is_estimated(project: Make) -> None:
-    made = project({"rules": right()})
+def test_only_the_selection_is_estimated(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     made.configure(f"{PRICES}[tool.selfopt.budget]\nwarn = 0\n{ONLY_BASELINE}")
     ask_at_length(made, "Please, ")
     assert made.run("--selfopt-cycle").ret == 0
     whole, two = said(made.run("--selfopt-cycle")), said(made.run("--selfopt-cycle", "-k", "item-7"))
     assert "that is more than $0.00" in whole
     dollars = [float(text.partition(" cost about $")[2].split()[0]) for text in (whole, two)]
-    assert dollars[1] == pytest.approx(dollars[0] / CASES, rel=0.02)
+    assert dollars[1] == pytest.approx(dollars[0] / LONG_CASES, rel=0.02)
     made.configure(PRICES)
     # What is always right has no candidates otherwise, and so no tenth run.
     late = made.run("--selfopt-cycle", "--selfopt-exhaustive", "--selfopt-max-cost", "1", "-k", "run9 and item-7")

@@ -40,8 +40,8 @@ def thinking(project: Make, extra: str = NOTHING_ELSE, tokens: int = 256) -> Pro
     return made
 
 
-def test_one_command_confirms_more_tokens(project: Make) -> None:
-    made = thinking(project)
+def test_one_command_confirms_more_tokens(long_project: Make) -> None:
+    made = thinking(long_project)
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
     assert (
@@ -83,9 +83,9 @@ def test_a_refused_limit_is_taken_back(project: Make) -> None:
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").sampling is None
 
 
-def test_a_step_in_vain_is_followed_by_the_next(project: Make) -> None:
+def test_a_step_in_vain_is_followed_by_the_next(long_project: Make) -> None:
     """Thoughts may need far more than one step adds; a proof is not the end of a series of cycles."""
-    made = thinking(project, tokens=1024)
+    made = thinking(long_project, tokens=1024)
     series = said(made.run("--selfopt-cycles", "2"))
     assert f"rolled back more_tokens for {MODEL} in atomic: REJECT" in series
     assert "next cycle, atomic: tries max_tokens default→1024" in series
@@ -97,8 +97,8 @@ def test_a_step_in_vain_is_followed_by_the_next(project: Make) -> None:
     }
 
 
-def test_switched_off_more_tokens_is_a_candidate(project: Make) -> None:
-    made = thinking(project, f"{NOTHING_ELSE}[tool.selfopt.actions]\nmore_tokens = false\n")
+def test_switched_off_more_tokens_is_a_candidate(long_project: Make) -> None:
+    made = thinking(long_project, f"{NOTHING_ELSE}[tool.selfopt.actions]\nmore_tokens = false\n")
     first = made.run("--selfopt-cycle")
     assert "skipped more_tokens: this action is switched off" in said(first)
     second = made.run("--selfopt-cycle")
@@ -164,8 +164,8 @@ def test_feedback_by_hand_raises_the_limit(project: Make) -> None:
     assert made.routing()["rules"][0]["sampling"] == {"max_tokens": 256}
 
 
-def test_reports_count_how_answers_ended(project: Make) -> None:
-    made = thinking(project)
+def test_reports_count_how_answers_ended(long_project: Make) -> None:
+    made = thinking(long_project)
     filtered = {"when": {"prompt": "item 8."}, "then": {"text": "<b>no</b>", "finish": "strange_<i>"}}
     made.server.play({"rules": [*cut_off(), filtered, *right()], "default": {"text": "Hello!"}})
     made.run("--selfopt-cycle", "--selfopt-no-prove")

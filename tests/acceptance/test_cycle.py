@@ -13,15 +13,28 @@ import pytest
 from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.resolve import resolve
 from tests import warm
-from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said, short_suite
+from tests.acceptance.conftest import (
+    BASELINE,
+    BODY,
+    CALLS,
+    LONG_CALLS,
+    LONG_CASES,
+    LONG_RESTRAINT,
+    MODEL,
+    RESTRAINT,
+    Project,
+    right,
+    said,
+    short_suite,
+)
 from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
 
 
-def test_the_promoted_candidate_starts_the_next_cycle(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_the_promoted_candidate_starts_the_next_cycle(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     first = made.run("--selfopt-cycle", "--selfopt-seed", "1")
     assert first.ret == 0
     assert "PROMOTE schema: fixed 27 answers, broke 0 in 3 passes" in said(first)
@@ -30,7 +43,7 @@ def test_the_promoted_candidate_starts_the_next_cycle(project: Make) -> None:
     assert (rule["model"], rule["phase"], rule["variant"], rule["status"]) == (MODEL, "atomic", "schema", "confirmed")
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").variant == "schema"
     asked = len(made.server.seen.requests)
-    assert asked == 4 * 3 * CASES
+    assert asked == 4 * 3 * LONG_CASES
 
     second = made.run("--selfopt-cycle")
     assert second.ret == 0
@@ -43,8 +56,8 @@ def test_the_promoted_candidate_starts_the_next_cycle(project: Make) -> None:
 CLAIM = "9 of 12 prompts fixed, 0 broken: shown for these prompts, not for others"
 
 
-def test_a_promotion_says_on_how_many_prompts_it_rests(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_promotion_says_on_how_many_prompts_it_rests(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     first = said(made.run("--selfopt-cycle", "--selfopt-json", "outcome.json"))
     in_full = f"over the same 12 prompts; {CLAIM}; odds 10^6:1 against luck"
     assert f"36 of 36 answers right instead of 9 of 36; {CLAIM} why:" in first
@@ -68,8 +81,8 @@ def test_a_promotion_says_on_how_many_prompts_it_rests(project: Make) -> None:
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").evidence == shown["evidence"]
 
 
-def test_written_files_are_valid_and_consistent(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_written_files_are_valid_and_consistent(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     assert made.run("--selfopt-cycle").ret == 0
     schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
     jsonschema.Draft7Validator(schema).validate(made.routing())
@@ -81,7 +94,7 @@ def test_written_files_are_valid_and_consistent(project: Make) -> None:
         outcomes = dict(ledger.execute("SELECT outcome, count(*) FROM call GROUP BY outcome").fetchall())
         assert ledger.execute("SELECT status FROM cycle").fetchall() == [("decided",)]
     # native and atomic: only restraint is right; schema and few_shot: everything
-    assert outcomes == {"pass": 2 * 3 * RESTRAINT + 2 * 3 * CASES, "miss": 2 * 3 * CALLS}
+    assert outcomes == {"pass": 2 * 3 * LONG_RESTRAINT + 2 * 3 * LONG_CASES, "miss": 2 * 3 * LONG_CALLS}
     assert (state / ".gitignore").read_text().splitlines()[-1] == "*"
 
 
@@ -95,8 +108,8 @@ def test_without_racing_specs_get_seven_passes(project: Make) -> None:
     assert "stopped" not in said(result)
 
 
-def test_stopped_candidates_say_why(project: Make) -> None:
-    made = project({"rules": [*right(constrained=True), *right(native=True)][: 2 * CALLS - 1]})
+def test_stopped_candidates_say_why(long_project: Make) -> None:
+    made = long_project({"rules": [*right(constrained=True), *right(native=True)][: 2 * LONG_CALLS - 1]})
     result = made.run("--selfopt-cycle")
     assert "atomic stopped: a gate besides accuracy keeps it from being promoted (fixed 0, broke 24)" in said(result)
     assert "few_shot stopped: another candidate is further ahead (fixed 3, broke 0; that one fixed 3, broke 0)" in said(
@@ -136,8 +149,8 @@ def test_module_fixtures_end_despite_dropped_items(project: Make, way: str, brok
         assert "cannot be taken down" in said(result)
 
 
-def test_the_history_shows_the_spent_budget(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_the_history_shows_the_spent_budget(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.run("--selfopt-cycle")
     command = [warm.python(), "-m", "pytest_selfopt.cli", "history"]
     shown = subprocess.run(command, cwd=made.path, capture_output=True, text=True, check=True).stdout
@@ -180,9 +193,9 @@ def test_a_small_gain_takes_only_the_leader_further(project: Make) -> None:
     assert len(made.server.seen.requests) == (4 * 3 + 2 * 8) * CASES
 
 
-def test_an_undecided_candidate_continues_next_cycle(project: Make) -> None:
+def test_an_undecided_candidate_continues_next_cycle(long_project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
-    made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
+    made = long_project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     made.configure(
         '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\n'
         "warmup = []\nisolation = []\nretries = []\ntimeouts = []"
@@ -203,11 +216,11 @@ def test_an_undecided_candidate_continues_next_cycle(project: Make) -> None:
     assert "schema fixed 11 answers, broke 0 in 11 passes of this cycle and earlier ones; odds" in said(third)
     assert " in this cycle; " in made.selfopt("report", "--cycle", "3", "--format", "md").stdout.splitlines()[0]
     assert "(comparison 1 of this" in said(third)
-    assert made.server.seen.asked == 2 * 11 * CASES
+    assert made.server.seen.asked == 2 * 11 * LONG_CASES
 
 
-def test_an_outage_decides_and_writes_nothing(project: Make) -> None:
-    made = project({"rules": right()})
+def test_an_outage_decides_and_writes_nothing(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     no_retries = f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"'
     made.configure(no_retries, base_url="http://127.0.0.1:9/v1")
     result = made.run("--selfopt-cycle")

@@ -38,8 +38,8 @@ def two_phases(project: Make) -> Project:
 
 
 @pytest.mark.parametrize("profile", ["calibrated", "classic"])
-def test_the_second_cycle_uses_the_first_ones_configuration(project: Make, profile: str) -> None:
-    made = two_phases(project)
+def test_the_second_cycle_uses_the_first_ones_configuration(long_project: Make, profile: str) -> None:
+    made = two_phases(long_project)
     first = made.run("--selfopt-cycle", "--selfopt-profile", profile)
     assert first.ret == 0, said(first)
     assert said(first).count("candidate: variant native_api") == 2 * 3

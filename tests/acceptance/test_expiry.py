@@ -27,8 +27,8 @@ def promoted(made: Project) -> None:
     assert (rule["variant"], rule["status"]) == ("schema", "confirmed")
 
 
-def test_a_promotion_is_retried_on_a_new_suite(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_promotion_is_retried_on_a_new_suite(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     promoted(made)
     before = made.routing()["rules"][0]
     made.write_suite(more_items())

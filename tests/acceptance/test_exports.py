@@ -56,8 +56,8 @@ def measured(project: Make) -> Project:
     return made
 
 
-def test_inspect_reads_the_ledgers_trials(project: Make, read_by_inspect: Read) -> None:
-    made = measured(project)
+def test_inspect_reads_the_ledgers_trials(long_project: Make, read_by_inspect: Read) -> None:
+    made = measured(long_project)
     done = made.selfopt("export", "inspect", "--suite", "items.jsonl", "-o", "with")
     assert (done.returncode, done.stderr, done.stdout.count("written: with")) == (0, "", 2)
     assert made.selfopt("export", "inspect", "--cycle", "1").returncode == 0
@@ -148,8 +148,8 @@ def test_interrupted_cycles_and_unjudged_calls_are_marked(project: Make, read_by
     assert len((made.path / "all.csv").read_bytes().splitlines()) == number + 1
 
 
-def test_tables_hold_every_trial_field(project: Make) -> None:
-    made = measured(project)
+def test_tables_hold_every_trial_field(long_project: Make) -> None:
+    made = measured(long_project)
     made.run("--selfopt-cycle")
     printed = made.selfopt("export", "csv")
     assert (printed.returncode, printed.stderr) == (0, "")

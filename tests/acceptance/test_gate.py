@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.conftest import LONG_CALLS, LONG_CASES, MODEL, Project, right, said, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
 BARS = "[tool.selfopt.gate]\nmin_accuracy = 0.9\nmin_restraint = 0.5\nmax_p95_latency = 5\n"
 WAYS = ["", "-n2"]
 WINNER = f"{MODEL}/atomic/schema/t60/r1/i0"
@@ -22,9 +21,9 @@ NOWHERE = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture
-def routed(project: Make) -> Project:
+def routed(long_project: Make) -> Project:
     """A project in which a cycle has promoted the spec that gets everything right."""
-    made = project({"rules": right(constrained=True)})
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS + BARS)
     assert made.run("--selfopt-cycle").ret == 0
     return made
@@ -46,7 +45,7 @@ def test_an_unchanged_model_passes_and_writes_nothing(routed: Project, way: str)
     before, asked = files(routed), routed.server.seen.asked
     result = gate(routed, way)
     assert result.ret == 0, said(result)
-    assert routed.server.seen.asked == asked + 3 * CASES
+    assert routed.server.seen.asked == asked + 3 * LONG_CASES
     assert "pass min_accuracy: accuracy 1.000 (36 of 36; 0.904 to 1.000), at least 0.900 is asked for" in said(result)
     assert f"compared with what cycle 1 stored of {MODEL}/atomic/schema/t60/r1/i0" in said(result)
     assert "the gate is passed; nothing was written" in said(result)
@@ -179,7 +178,7 @@ def test_an_outage_leaves_the_gate_armed(routed: Project, compare: str) -> None:
     routed.configure(TWO_SPECS + BARS, base_url=NOWHERE)
     assert routed.run("--selfopt-cycle").ret == 10
     routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + f'compare = "{compare}"\n')
-    down = [{"when": {"prompt": f"item {index}."}, "then": {"status": 500}} for index in range(5, CALLS)]
+    down = [{"when": {"prompt": f"item {index}."}, "then": {"status": 500}} for index in range(5, LONG_CALLS)]
     routed.server.play({"rules": [*down, *right(constrained=True)]})
     routed.run("--selfopt-cycle", "--selfopt-no-promote")
     routed.server.play({"rules": right(constrained=True)[:-3]})

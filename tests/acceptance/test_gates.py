@@ -8,10 +8,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.conftest import (
+    BODY,
+    LONG_CASES,
+    LONG_RESTRAINT,
+    MODEL,
+    Project,
+    long_suite,
+    right,
+    said,
+)
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
 TWO_SPECS = (
     '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\n'
     "warmup = []\nisolation = []\nretries = []\ntimeouts = []\n"
@@ -27,8 +35,8 @@ def pytest_selfopt_gates(measured):
 """
 
 
-def test_a_project_gate_rejects_a_winner(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_project_gate_rejects_a_winner(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.pytester.makeconftest(OWN_GATE)
     result = made.run("--selfopt-cycle")
@@ -48,8 +56,8 @@ def test_a_project_gate_rejects_a_winner(project: Make) -> None:
         ("1 / 0", "ZeroDivisionError: division by zero; the trials are in the ledger"),
     ],
 )
-def test_a_faulty_project_gate_loses_no_trial(project: Make, answer: str, complaint: str) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_faulty_project_gate_loses_no_trial(long_project: Make, answer: str, complaint: str) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.pytester.makeconftest(
         f"from pytest_selfopt import GateResult\n\ndef pytest_selfopt_gates(measured):\n    return {answer}\n"
@@ -64,25 +72,25 @@ def test_a_faulty_project_gate_loses_no_trial(project: Make, answer: str, compla
     again = made.run("--selfopt-cycle", "--selfopt-resume")
     assert again.ret == 0
     assert "PROMOTE schema" in said(again)
-    assert made.server.seen.asked == asked == 2 * 3 * CASES
+    assert made.server.seen.asked == asked == 2 * 3 * LONG_CASES
 
 
-def test_the_classic_rule_takes_seven_passes(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_the_classic_rule_takes_seven_passes(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle", "--selfopt-profile", "classic")
     assert result.ret == 0
     assert "judged by the classic rule, which guarantees nothing" in said(result)
     assert "PROMOTE schema: median 1.000 beside 0.250 in 7 runs. By the classic rule" in said(result)
-    assert made.server.seen.asked == 2 * 7 * CASES
+    assert made.server.seen.asked == 2 * 7 * LONG_CASES
     shown = made.selfopt("history").stdout
     assert "error budget: 0 comparisons opened, 0.0000 of 0.05 spent" in shown
     assert "by the classic rule, without any guarantee: 1 comparison" in shown
     assert "comparison None" not in shown
 
 
-def test_the_profile_can_be_configured(project: Make) -> None:
-    made = project({"rules": right()})
+def test_the_profile_can_be_configured(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     made.configure(TWO_SPECS)
     text = (made.path / "pyproject.toml").read_text()
     (made.path / "pyproject.toml").write_text(text.replace("[tool.selfopt]\n", '[tool.selfopt]\nprofile = "classic"\n'))
@@ -95,8 +103,8 @@ def test_the_profile_can_be_configured(project: Make) -> None:
     assert "profile: 'clasic' is not one of calibrated, classic; did you mean 'classic'?" in wrong.stderr.str()
 
 
-def test_deleting_files_does_not_refill_the_budget(project: Make) -> None:
-    made = project({"rules": right(constrained=True)[:-1]})
+def test_deleting_files_does_not_refill_the_budget(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)[:-1]})
     assert made.run("--selfopt-cycle").ret == 0
     for name in ("meta_loop_history.json", "harness_feedback.json", "routing_decisions.jsonl"):
         (made.path / ".selfopt" / name).unlink()
@@ -111,12 +119,12 @@ def test_deleting_files_does_not_refill_the_budget(project: Make) -> None:
 EXTENDED = BODY.replace('"items.jsonl"', '"items.jsonl", phase="extended"')
 
 
-def test_all_wrong_answers_end_the_extended_phase(project: Make) -> None:
-    made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}})
+def test_all_wrong_answers_end_the_extended_phase(long_project: Make) -> None:
+    made = long_project({"default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}})
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle")
-    assert made.server.seen.asked == 2 * CASES
+    assert made.server.seen.asked == 2 * LONG_CASES
     assert result.ret == 1
     assert "schema stopped: nothing but wrong answers" in said(result)
     assert "REJECT schema" in said(result)
@@ -124,20 +132,20 @@ def test_all_wrong_answers_end_the_extended_phase(project: Make) -> None:
     assert "diagnosis: capability limit: 0 of 12 answers are right" in said(result)
 
 
-def test_promising_candidates_continue_in_the_extended_phase(project: Make) -> None:
+def test_promising_candidates_continue_in_the_extended_phase(long_project: Make) -> None:
     """The baseline, hopeless itself, is asked beside a candidate that is not; the other one is out."""
     wrong = {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}
-    made = project({"rules": right(constrained=True), "default": wrong})
+    made = long_project({"rules": right(constrained=True), "default": wrong})
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS.replace('"schema"', '"schema", "atomic"'))
     made.run("--selfopt-cycle")
     asked = Counter(request.get("tools") is not None for request in made.server.seen.requests)
-    assert asked[True] == 3 * CASES, "the baseline"
-    assert asked[False] == (3 + 1) * CASES, "schema in every pass, atomic in the first"
+    assert asked[True] == 3 * LONG_CASES, "the baseline"
+    assert asked[False] == (3 + 1) * LONG_CASES, "schema in every pass, atomic in the first"
 
 
-def test_one_phases_limits_spare_the_other(project: Make) -> None:
-    made = project({"rules": right(constrained=True), "latency": 0.02})
+def test_one_phases_limits_spare_the_other(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True), "latency": 0.02})
     made.pytester.makepyfile(test_items=BODY, test_more=EXTENDED)
     made.configure(TWO_SPECS + "[tool.selfopt.phases.extended.gates]\nlatency = 0.001\nerrors = 0.01\n")
     result = made.run("--selfopt-cycle")
@@ -159,17 +167,17 @@ def test_one_phases_limits_spare_the_other(project: Make) -> None:
         ("latencies = 1", "unknown key 'latencies'; did you mean 'latency'?"),
     ],
 )
-def test_a_wrong_limit_names_its_position(project: Make, line: str, complaint: str) -> None:
-    made = project()
+def test_a_wrong_limit_names_its_position(long_project: Make, line: str, complaint: str) -> None:
+    made = long_project()
     made.configure(f"[tool.selfopt.gates]\n{line}\n")
     result = made.run("--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"pyproject.toml [tool.selfopt] gates: {complaint}" in result.stderr.str()
 
 
-def test_the_new_prompt_claim_holds_small_suites(project: Make) -> None:
+def test_the_new_prompt_claim_holds_small_suites(long_project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
-    made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
+    made = long_project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     made.configure(TWO_SPECS + '[tool.selfopt.gates]\nclaim = "new-prompts"\nmin_samples = 4\n')
     needs = "shows a gain of about +0.92 on other prompts like these; +0.10 needs about 126 to 168 prompts"
     assert needs in said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
@@ -187,11 +195,11 @@ def test_the_new_prompt_claim_holds_small_suites(project: Make) -> None:
     assert "schema" not in str(made.history()[-1]["verdicts"]), "its answers would only be repeated"
 
 
-def test_power_is_reported_before_spending(project: Make) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_power_is_reported_before_spending(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)})
     before = made.selfopt("power", "items.jsonl")
     assert before.returncode == 0
-    assert f"items: {CASES} prompts, {RESTRAINT} of them need no tool" in before.stdout
+    assert f"items: {LONG_CASES} prompts, {LONG_RESTRAINT} of them need no tool" in before.stdout
     assert "3 candidates beside the baseline: 144 to 336 calls a cycle" in before.stdout
     assert "is comparison 1: it needs odds of 220:1" in before.stdout
     assert "found in 3 of 4 cycles when 0% of repeats differ: +0.08 or more" in before.stdout
@@ -211,29 +219,29 @@ def test_power_is_reported_before_spending(project: Make) -> None:
         (["items.jsonl", "--candidates", "0"], "--candidates 0: must be at least 1"),
     ],
 )
-def test_power_says_what_is_wrong(project: Make, arguments: list[str], complaint: str) -> None:
-    found = project().selfopt("power", *arguments)
+def test_power_says_what_is_wrong(long_project: Make, arguments: list[str], complaint: str) -> None:
+    found = long_project().selfopt("power", *arguments)
     assert (found.returncode, complaint in found.stderr) == (4, True)
 
 
-def test_a_known_variation_informs_the_next_cycle(project: Make) -> None:
-    made = project({"rules": right(constrained=True)[:-1]})
+def test_a_known_variation_informs_the_next_cycle(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)[:-1]})
     first = said(made.run("--selfopt-cycle"))
     assert "finds a gain of about +0.08 if answers repeat, of about +0.25 if 30% of repeats differ" in first
     second = said(made.run("--selfopt-cycle"))
     assert "finds a gain of about +0.17 or more" in second
 
 
-def test_too_many_unanswered_pairs_are_named(project: Make) -> None:
+def test_too_many_unanswered_pairs_are_named(long_project: Make) -> None:
     rules = [
         {"when": {"prompt": "item 1."}, "then": {"status": 400}},
         {"when": {"prompt": "item 2."}, "then": {"status": 400}},
     ]
-    made = project({"rules": [*rules, *right(constrained=True)]})
+    made = long_project({"rules": [*rules, *right(constrained=True)]})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle")
     assert result.ret == 10
     assert "comparable: 6 of 36 pairs lack an answer on one side (16.7%), at most 10% may" in said(result)
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\ncomparable = 0.2\nerrors = 0.2\n")
     assert "PROMOTE schema" in said(made.run("--selfopt-cycle"))
-    assert len(suite_lines()) == CASES + 2
+    assert len(long_suite()) == LONG_CASES + 2

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.acceptance.conftest import Project, right, said, suite_lines
+from tests.acceptance.conftest import Project, long_suite, right, said
 
 
-def test_groups_count_once_a_pass(project: Callable[..., Project]) -> None:
+def test_groups_count_once_a_pass(long_project: Callable[..., Project]) -> None:
     """Nine prompts in three groups are fixed: without groups three passes are enough."""
-    made = project({"rules": right(constrained=True)})
-    lines = suite_lines()
+    made = long_project({"rules": right(constrained=True)})
+    lines = long_suite()
     items = [line for line in lines if str(line.get("id")).startswith("item-")]
     for number, line in enumerate(items):
         line["group"] = f"document {number // 3}"

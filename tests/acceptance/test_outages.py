@@ -16,7 +16,7 @@ import pytest
 
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.scripted import ScriptedServer
-from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, short_suite
+from tests.acceptance.conftest import BODY, CALLS, LONG_CASES, MODEL, RESTRAINT, Project, right, said, short_suite
 from tests.acceptance.test_gate import NOWHERE, WINNER
 from tests.acceptance.test_gates import TWO_SPECS
 
@@ -36,24 +36,24 @@ def gated(made: Project, *arguments: str) -> tuple[pytest.RunResult, dict[str, A
 
 
 @pytest.mark.parametrize("way", [(), ("-n2",)])
-def test_a_build_without_answers_is_undecided(project: Make, way: tuple[str, ...]) -> None:
-    result, outcome, suite = gated(project({"default": DOWN}), *way)
+def test_a_build_without_answers_is_undecided(long_project: Make, way: tuple[str, ...]) -> None:
+    result, outcome, suite = gated(long_project({"default": DOWN}), *way)
     assert (result.ret, outcome["status"]) == (10, 10)
     lines = [line for line in result.outlines if line.startswith(("pass ", "FAIL ", "UNSETTLED "))]
     assert lines[0] == "UNSETTLED errors: 36 of 36 calls gave no answer (36 auth), at most 5% may"
     assert not [line for line in lines if line.startswith("FAIL")]
     assert "UNSETTLED min_accuracy: the accuracy is unknown, because nothing was answered" in said(result)
     (spec,) = outcome["phases"][0]["specs"]
-    assert (spec["metrics"]["accuracy"], spec["metrics"]["trials"]) == (None, 3 * CASES)
+    assert (spec["metrics"]["accuracy"], spec["metrics"]["trials"]) == (None, 3 * LONG_CASES)
     assert spec["gates"][0]["name"] == "errors"
     assert {gate["asks"] for gate in spec["gates"]} == {"HOLD"}
     assert (suite.get("errors"), suite.get("failures")) == ("36", "0")
 
 
-def test_an_outage_is_no_wrong_answer_in_junit(project: Make) -> None:
+def test_an_outage_is_no_wrong_answer_in_junit(long_project: Make) -> None:
     """Of a build that is down for some prompts and wrong on others."""
     down = [{"when": {"prompt": f"item {index}."}, "then": DOWN} for index in range(2)]
-    result, outcome, suite = gated(project({"rules": [*down, *right()[:-1]], "default": {"text": "Hello!"}}))
+    result, outcome, suite = gated(long_project({"rules": [*down, *right()[:-1]], "default": {"text": "Hello!"}}))
     assert result.ret == 10
     tags = Counter(tag.tag for case in suite for tag in case if tag.tag in ("error", "failure"))
     assert tags == {"error": 6}
@@ -121,8 +121,8 @@ def test_every_page_tells_of_an_outage(better: Project) -> None:
     assert "stopped: " + reason in better.selfopt("history").stdout
 
 
-def test_a_key_that_is_refused_decides_nothing(project: Make) -> None:
-    made = project({"default": DOWN})
+def test_a_key_that_is_refused_decides_nothing(long_project: Make) -> None:
+    made = long_project({"default": DOWN})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle")
     assert result.ret == 10

@@ -47,8 +47,8 @@ def three_models(project: Make) -> Project:
     return made
 
 
-def test_a_profile_shows_what_cycles_measured(project: Make) -> None:
-    made = promoted(project)
+def test_a_profile_shows_what_cycles_measured(long_project: Make) -> None:
+    made = promoted(long_project)
     shown = made.selfopt("profile", MODEL)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"{MODEL}\n  prices")
@@ -98,8 +98,8 @@ def test_all_models_appear_with_the_maps(project: Make) -> None:
     assert 0.10 < atomic["price_usd_per_million"] < 0.30
 
 
-def test_every_format_has_the_same_numbers(project: Make) -> None:
-    made = promoted(project)
+def test_every_format_has_the_same_numbers(long_project: Make) -> None:
+    made = promoted(long_project)
     value: dict[str, Any] = json.loads(made.selfopt("profile", MODEL, "--format", "json").stdout)
     ((profile),) = value["profiles"]
     assert "fronts" not in value

@@ -35,8 +35,8 @@ def test_one_slow_answer_does_not_silence_progress(project: Make, arguments: tup
     assert max(counted.values(), default=0) >= 4, said(result)
 
 
-def test_calls_of_later_passes_count_from_the_start(project: Make) -> None:
-    made = project({"rules": right(), "latency": 0.15})
+def test_calls_of_later_passes_count_from_the_start(long_project: Make) -> None:
+    made = long_project({"rules": right(), "latency": 0.15})
     made.pytester.makepyfile(test_items=EXTENDED)
     made.pytester.makeconftest(OFTEN)
     lines = logged(made.run("--selfopt-cycle"))

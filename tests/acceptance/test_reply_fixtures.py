@@ -63,9 +63,9 @@ def test_reply_is_taken_by_request(project: Callable[..., Project], body: str) -
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_fixture_takes_the_reply(project: Callable[..., Project], way: tuple[str, ...]) -> None:
+def test_fixture_takes_the_reply(long_project: Callable[..., Project], way: tuple[str, ...]) -> None:
     refused = {"when": {"prompt": "item 1."}, "then": {"status": 400, "body": "no"}}
-    made = project({"rules": [refused, *right()[:5]]})
+    made = long_project({"rules": [refused, *right()[:5]]})
     made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=FIXTURES)
     made.run("--selfopt-cycle", "--selfopt-no-race", *way)

@@ -37,8 +37,8 @@ def of_cycle(made: Project, cycle: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_a_cycle_names_its_report(project: Make, arguments: tuple[str, ...]) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_a_cycle_names_its_report(long_project: Make, arguments: tuple[str, ...]) -> None:
+    made = long_project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", *arguments)
     assert result.ret == 0
     assert f"report: {REPORTS}/cycle-1.html" in result.outlines
@@ -84,8 +84,8 @@ def test_a_verdict_reads_alike_everywhere(project: Make, monkeypatch: pytest.Mon
     assert f"PROMOTE: {text.removeprefix('atomic: ')}." in page.read_text()
 
 
-def test_persistent_failures_show_prompt_expectation_and_answer(project: Make) -> None:
-    made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "nothing"}}}})
+def test_persistent_failures_show_prompt_expectation_and_answer(long_project: Make) -> None:
+    made = long_project({"default": {"call": {"name": "look_up", "arguments": {"item": "nothing"}}}})
     made.run("--selfopt-cycle")
     failures = of_cycle(made, 1)["phases"][0]["failures"]
     one = next(one for one in failures if one["case"] == "items/item-4")
@@ -161,8 +161,8 @@ def test_an_unwritable_report_changes_no_verdict(project: Make) -> None:
     assert made.history()[0]["winner"]
 
 
-def test_the_command_makes_every_report_format(project: Make) -> None:
-    made = promoted(project)
+def test_the_command_makes_every_report_format(long_project: Make) -> None:
+    made = promoted(long_project)
     assert made.run("--selfopt-cycle").ret == 0
     page = made.selfopt("report")
     assert page.stdout == f"written: {made.path / REPORTS / 'index.html'}\n"
@@ -209,8 +209,8 @@ def test_the_curve_shows_a_rollback(project: Make) -> None:
     assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "rolled back")]
 
 
-def test_older_versions_records_can_be_reported(project: Make) -> None:
-    made = promoted(project)
+def test_older_versions_records_can_be_reported(long_project: Make) -> None:
+    made = promoted(long_project)
     ledger = made.path / ".selfopt" / "ledger.sqlite"
     with open_ledger(ledger) as connection:
         connection.executescript(
@@ -238,8 +238,8 @@ def test_older_versions_records_can_be_reported(project: Make) -> None:
     assert [one["measured"]["trials"] for one in without["phases"][0]["specs"]] == [36, 36]
 
 
-def test_any_history_gives_a_report(project: Make) -> None:
-    made = promoted(project)
+def test_any_history_gives_a_report(long_project: Make) -> None:
+    made = promoted(long_project)
     path = made.path / ".selfopt" / "meta_loop_history.json"
     history = json.loads(path.read_text())
     (entry,) = history["cycles"]
@@ -272,8 +272,8 @@ def test_without_report_the_job_summary_has_the_outcome(
     assert "cannot read" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_survey_is_no_cycle(project: Make) -> None:
-    made = project({"rules": right()})
+def test_a_survey_is_no_cycle(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     made.configure(f'[tool.selfopt.tiers]\nmine = ["{MODEL}"]\n')
     made.run("--selfopt-cycle")
     assert made.selfopt("batch", "mine", "--suite", "items.jsonl", "--yes").returncode == 0

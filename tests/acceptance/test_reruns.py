@@ -64,9 +64,9 @@ def refused(project: Project, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_rerunning_until_passed_is_refused(project: Make, with_package: WithPackage, way: tuple[str, ...]) -> None:
+def test_rerunning_until_passed_is_refused(long_project: Make, with_package: WithPackage, way: tuple[str, ...]) -> None:
     with_package("pytest-rerunfailures==16.7")
-    made = project()
+    made = long_project()
     problem = refused(made, "--reruns=2", *way)
     assert problem.startswith("ERROR: pytest-rerunfailures (--reruns) would run a test more than once")
     assert "give -o reruns= as well" in refused(made, "-o", "reruns=2", *way)
@@ -115,8 +115,8 @@ def test_passes_in_another_order_are_not_awaited(project: Make) -> None:
     assert "right:" not in said(result)
 
 
-def test_items_run_by_each_worker_share_a_reply(project: Make) -> None:
-    made = project()
+def test_items_run_by_each_worker_share_a_reply(long_project: Make) -> None:
+    made = long_project()
     result = made.run("-n2", "--dist=each", "-k", "item-3 or hello")
     assert "2 failed, 6 passed" in said(result)
     assert "no longer kept" not in said(result)
@@ -139,12 +139,12 @@ def test_items_in_a_child_get_no_reply(project: Make) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_forked_items_get_their_replies(
-    project: Make, with_package: WithPackage, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+    long_project: Make, with_package: WithPackage, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
 ) -> None:
     # pytest-forked 1.7.5 cannot send reports of pytest 9.2 to its parent.
     with_package("pytest==8.4.2")
     with_package("pytest-forked==1.7.5")
-    made = project()
+    made = long_project()
     result = made.pytester.runpytest_subprocess(*WITHOUT, "--forked", "-k", "item-3 or hello", *way, timeout=60)
     result.assert_outcomes(passed=3, failed=1)
     assert made.server.seen.asked == 4

@@ -17,11 +17,10 @@ from pytest_selfopt.cli import main
 from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.resolve import resolve
-from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BODY, LONG_CALLS, LONG_CASES, Project, right, said
 from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
 MODEL = "desk/model"
 NOTHING_ELSE = """
 [tool.selfopt.search]
@@ -58,8 +57,8 @@ def kinds(made: Project) -> list[str]:
     return [entry["kind"] for entry in read_decisions(log)]
 
 
-def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
-    made = with_ollama(project(cold_for(2 * CASES)))
+def test_one_command_confirms_a_warm_up_rule(long_project: Make) -> None:
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert result.ret == 0
     assert "diagnosis: cold start: the first 2 of 7 runs are worse (passes by run: 0, 0, 12, 12, 12, 12, 12" in said(
@@ -78,7 +77,7 @@ def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     evidence = log[-1]["evidence"]
     assert (evidence["fixed"], evidence["broken"], evidence["gates"]["min_samples"]) == (24, 0, [3, 3])
     assert evidence["rests_on"]["specs"] == [f"{MODEL}/atomic/native_api/t60/r1/i0{end}" for end in ("", "/w1")]
-    assert (evidence["rests_on"]["cycles"], evidence["rests_on"]["trials_of_this_cycle"]) == ([2], 2 * 3 * CASES)
+    assert (evidence["rests_on"]["cycles"], evidence["rests_on"]["trials_of_this_cycle"]) == ([2], 2 * 3 * LONG_CASES)
     before, after = made.history()
     assert before["metrics"][before["baseline_before"]]["accuracy"] == pytest.approx(5 / 7)
     assert after["metrics"][after["baseline_after"]]["accuracy"] == 1.0
@@ -97,9 +96,9 @@ def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     assert json.loads((made.path / ".selfopt" / "harness_feedback.json").read_text())["recommendations"] == []
 
 
-def test_rolling_back_takes_a_warm_up_away(project: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_rolling_back_takes_a_warm_up_away(long_project: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
     """By every form of the command, and the next cycle leaves it alone."""
-    made = with_ollama(project(cold_for(2 * CASES)))
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     assert "to take it back: selfopt rollback 2" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
     before = log[1]["evidence"]["rule_before"]
@@ -115,7 +114,7 @@ def test_rolling_back_takes_a_warm_up_away(project: Make, tmp_path_factory: pyte
     assert (again.returncode, made.routing()["rules"]) == (4, [before])
     assert "selfopt rollback --further also undoes what cycle 1 decided before it" in again.stderr
     assert f"the rule for {MODEL} in atomic is removed" in made.selfopt("rollback", "--further", "--dry-run").stdout
-    made.server.play(cold_for(2 * CASES))
+    made.server.play(cold_for(2 * LONG_CASES))
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "skipped allow_for_bounded_tasks: warm-up on was taken back by hand" in said(result)
     assert made.routing()["rules"] == [before]
@@ -129,9 +128,9 @@ def learned(made: Project) -> str:
     return (made.path / ".selfopt" / "LEARNED.md").read_text()
 
 
-def test_the_classic_rule_proves_a_warm_up(project: Make) -> None:
+def test_the_classic_rule_proves_a_warm_up(long_project: Make) -> None:
     """It has no odds that a race could wait for; a later `decide` by the other rule says so."""
-    made = with_ollama(project(cold_for(2 * CASES)))
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     result = made.run("--selfopt-cycle", "--selfopt-profile=classic")
     assert result.ret == 0
     assert (
@@ -139,7 +138,7 @@ def test_the_classic_rule_proves_a_warm_up(project: Make) -> None:
         in said(result)
     )
     assert kinds(made) == ["keep", "trial", "confirmed"]
-    assert made.server.seen.asked == (7 + 2 * 3) * CASES + 1
+    assert made.server.seen.asked == (7 + 2 * 3) * LONG_CASES + 1
     made.selfopt("report", "--format", "md", "-o", "found.md")
     assert "| confirmed | warm-up on;" in (made.path / "found.md").read_text()
     assert made.run("--selfopt-cycle", "--selfopt-profile=classic").ret == 0
@@ -149,8 +148,8 @@ def test_the_classic_rule_proves_a_warm_up(project: Make) -> None:
     assert "Traceback" not in again.stderr
 
 
-def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:
-    made = with_ollama(project(cold_for(2 * CASES)))
+def test_a_trial_rule_may_wait_a_cycle(long_project: Make) -> None:
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     first = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
     assert first.ret == 1
     assert "next cycle, atomic: tries warm-up off→on" in said(first)
@@ -160,10 +159,10 @@ def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:
     assert kinds(made) == ["keep", "trial", "confirmed"]
 
 
-@pytest.mark.parametrize(("budget", "needed"), [(7 * CASES + 71, 72), (7 * CASES + 73, 0)])
-def test_a_small_budget_postpones_the_proof(project: Make, budget: int, needed: int) -> None:
+@pytest.mark.parametrize(("budget", "needed"), [(7 * LONG_CASES + 71, 72), (7 * LONG_CASES + 73, 0)])
+def test_a_small_budget_postpones_the_proof(long_project: Make, budget: int, needed: int) -> None:
     """Two turns of three passes and a warm-up call are 73 calls."""
-    made = with_ollama(project(cold_for(2 * CASES)))
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     result = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-max-calls", str(budget))
     assert result.ret == (1 if needed else 0)
     waits = f"is left to the next cycle: proving it takes {needed} calls, the budget has 71"
@@ -171,8 +170,8 @@ def test_a_small_budget_postpones_the_proof(project: Make, budget: int, needed: 
     assert made.server.seen.asked <= budget
 
 
-def test_a_lone_proof_spares_other_phases(project: Make) -> None:
-    made = with_ollama(project({"rules": right(), "default": {"text": "Hello!"}}), extra="")
+def test_a_lone_proof_spares_other_phases(long_project: Make) -> None:
+    made = with_ollama(long_project({"rules": right(), "default": {"text": "Hello!"}}), extra="")
     made.pytester.makepyfile(test_more=BODY.replace('"items.jsonl"', '"more.jsonl", phase="other"'))
     (made.path / "more.jsonl").write_text((made.path / "items.jsonl").read_text())
     nothing = made.run("--selfopt-cycle", "--selfopt-prove")
@@ -188,32 +187,32 @@ def test_a_lone_proof_spares_other_phases(project: Make) -> None:
     assert made.run("--selfopt-prove").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_proof_writes_its_own_junit_report(project: Make) -> None:
-    made = with_ollama(project(cold_for(2 * CASES)))
+def test_a_proof_writes_its_own_junit_report(long_project: Make) -> None:
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)))
     made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=out/found.xml")
     reports = {
         path.name: path.read_text().count('<testcase classname="test_items"') for path in (made.path / "out").iterdir()
     }
-    assert reports == {"found.xml": 7 * CASES, "found-proof.xml": 6 * CASES}
+    assert reports == {"found.xml": 7 * LONG_CASES, "found-proof.xml": 6 * LONG_CASES}
 
 
-def test_a_useless_warm_up_is_not_retried(project: Make) -> None:
-    made = with_ollama(project(cold_for(2 * CASES, "first")))
+def test_a_useless_warm_up_is_not_retried(long_project: Make) -> None:
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES, "first")))
     second = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "on trial: allow_for_bounded_tasks" in said(second)
     assert "rolled back allow_for_bounded_tasks for desk/model in atomic: REJECT" in said(second)
     statuses = {rule.get("status"): rule.get("enable_warmup") for rule in made.routing()["rules"]}
     assert statuses == {None: False, "rolled_back": True}
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").enable_warmup is False
-    made.server._play._applied = [0] * (1 + CALLS)
+    made.server._play._applied = [0] * (1 + LONG_CALLS)
     third = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "diagnosis: cold start" in said(third)
     assert "skipped allow_for_bounded_tasks: it was tried and rolled back in cycle 2" in said(third)
     assert kinds(made) == ["keep", "trial", "rolled_back", "skip"]
 
 
-def test_an_unforceable_cold_start_stays_on_trial(project: Make) -> None:
-    made = project(cold_for(2 * CASES))
+def test_an_unforceable_cold_start_stays_on_trial(long_project: Make) -> None:
+    made = long_project(cold_for(2 * LONG_CASES))
     made.configure(NOTHING_ELSE)
     assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     second = made.run("--selfopt-cycle")
@@ -223,10 +222,10 @@ def test_an_unforceable_cold_start_stays_on_trial(project: Make) -> None:
         assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)
 
 
-def test_a_slow_model_gets_a_longer_timeout(project: Make) -> None:
+def test_a_slow_model_gets_a_longer_timeout(long_project: Make) -> None:
     late = [{**rule, "then": {**rule["then"], "latency": 0.9}} for rule in right()]
     slow = [{**rule, "when": {**rule["when"], "chance": 0.5}} for rule in late]
-    made = project({"rules": [*slow, *right()], "default": {"text": "Hello!"}})
+    made = long_project({"rules": [*slow, *right()], "default": {"text": "Hello!"}})
     made.configure(
         "[tool.selfopt.search]\nwarmup = []\nisolation = []\nretries = []\ntimeouts = [0.4, 5]\n"
         '[tool.selfopt.phases.atomic]\nbaseline = "scripted/model/atomic/native_api/t0.4/r0/i0"\n'
@@ -242,10 +241,10 @@ def test_a_slow_model_gets_a_longer_timeout(project: Make) -> None:
 
 
 def test_a_flaky_model_gets_a_retry_on_trial(
-    project: Make,
+    long_project: Make,
 ) -> None:
     chances = [{**rule, "when": {**rule["when"], "chance": 0.6}} for rule in right()]
-    made = project({"rules": [{"when": {"chance": 0.04}, "then": {"drop": True}}, *chances], "seed": 3})
+    made = long_project({"rules": [{"when": {"chance": 0.04}, "then": {"drop": True}}, *chances], "seed": 3})
     made.configure(
         "[tool.selfopt.search]\nwarmup = []\nisolation = []\nretries = [0, 1]\ntimeouts = []\n"
         '[tool.selfopt.phases.atomic]\nbaseline = "scripted/model/atomic/native_api/t60/r0/i0"\n'
@@ -261,20 +260,20 @@ def test_a_flaky_model_gets_a_retry_on_trial(
     [({"drop": True}, []), ({"status": 401}, []), ({"status": 429, "retry_after": 0}, ["--selfopt-max-calls", "40"])],
     ids=["dropped", "401", "429"],
 )
-def test_an_outage_makes_no_rule(project: Make, then: dict[str, Any], bound: list[str]) -> None:
+def test_an_outage_makes_no_rule(long_project: Make, then: dict[str, Any], bound: list[str]) -> None:
     """Rate limits are waited out for long; a budget bounds that."""
-    made = with_ollama(project({"default": then}))
+    made = with_ollama(long_project({"default": then}))
     result = made.run("--selfopt-cycle", *bound)
     assert result.ret == 10
     assert not (made.path / "routing_config.json").exists()
     assert kinds(made) == []
 
 
-def test_a_flaky_model_gets_no_warm_up(project: Make) -> None:
+def test_a_flaky_model_gets_no_warm_up(long_project: Make) -> None:
     rules = 0
     for seed in range(SEEDS):
         chances = [{**rule, "when": {**rule["when"], "chance": 0.7}} for rule in right()]
-        made = with_ollama(project({"rules": chances, "default": {"text": "Hello!"}, "seed": seed}))
+        made = with_ollama(long_project({"rules": chances, "default": {"text": "Hello!"}, "seed": seed}))
         made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-state-dir", f"state-{seed}")
         assert (made.path / f"state-{seed}" / "ledger.sqlite").exists()
         config = made.path / "routing_config.json"
@@ -283,8 +282,8 @@ def test_a_flaky_model_gets_no_warm_up(project: Make) -> None:
     assert rules <= 0.05 * SEEDS
 
 
-def test_an_undecided_rule_stays_on_trial(project: Make) -> None:
-    made = with_ollama(project({**cold_for(1), "latency": 0.0}))
+def test_an_undecided_rule_stays_on_trial(long_project: Make) -> None:
+    made = with_ollama(long_project({**cold_for(1), "latency": 0.0}))
     made.write_routing(
         [{"model": MODEL, "phase": "atomic", "enable_warmup": True, "status": "trial", "reason": "a try"}]
     )
@@ -295,8 +294,8 @@ def test_an_undecided_rule_stays_on_trial(project: Make) -> None:
     assert made.routing()["rules"][0]["status"] == "trial"
 
 
-def test_the_command_line_settles_a_warm_up(project: Make) -> None:
-    made = with_ollama(project({"rules": right(), "default": {"text": "Hello!"}}))
+def test_the_command_line_settles_a_warm_up(long_project: Make) -> None:
+    made = with_ollama(long_project({"rules": right(), "default": {"text": "Hello!"}}))
     made.write_routing([{"model": MODEL, "phase": "atomic", "enable_warmup": True, "status": "trial"}])
     for option in ("--selfopt-warmup", "--no-selfopt-warmup"):
         result = made.run("--selfopt-cycle", option)

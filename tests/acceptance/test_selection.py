@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import BODY, Project, right, said, suite_lines
+from tests.acceptance.conftest import BODY, Project, long_suite, right, said
 
 TAGS = {"item-0": ["slow", "paid"], "item-1": ["slow"], "item-2": ["skip", "area:billing"]}
 CONFTEST = """
@@ -30,7 +30,7 @@ def test_other(number):
 
 
 def tagged() -> list[dict[str, Any]]:
-    lines = suite_lines()
+    lines = long_suite()
     for line in lines:
         if line.get("id") in TAGS:
             line["tags"] = TAGS[line["id"]]
@@ -38,8 +38,8 @@ def tagged() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def tags(project: Callable[..., Project]) -> Project:
-    made = project({"rules": right()})
+def tags(long_project: Callable[..., Project]) -> Project:
+    made = long_project({"rules": right()})
     made.write_suite(tagged())
     made.pytester.makeconftest(CONFTEST)
     made.pytester.makepyfile(test_other=OTHER)
@@ -94,8 +94,8 @@ def test_only_the_true_reason_is_told(tags: Project) -> None:
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_only_what_is_selected_needs_its_model(project: Callable[..., Project], workers: str) -> None:
-    made = project()
+def test_only_what_is_selected_needs_its_model(long_project: Callable[..., Project], workers: str) -> None:
+    made = long_project()
     made.configure('api_key_env = "KEY_THAT_IS_NOT_SET"')
     made.pytester.makepyfile(test_unit="def test_unit(): pass")
     missing = "the environment variable KEY_THAT_IS_NOT_SET is not set"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import CALLS, LONG_CASES, RESTRAINT, Project, right, said
 
 SKIPPED_PHASE = """
 import os
@@ -71,8 +71,8 @@ def test_items(case, reply):
 CASES = CALLS + RESTRAINT
 
 
-def test_phase_skipped_whole_is_not_measured(project: Callable[..., Project]) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_phase_skipped_whole_is_not_measured(long_project: Callable[..., Project]) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.pytester.makepyfile(test_items=SKIPPED_PHASE)
     result = made.run("--selfopt-cycle")
     shown = said(result)
@@ -80,7 +80,7 @@ def test_phase_skipped_whole_is_not_measured(project: Callable[..., Project]) ->
     assert "PROMOTE atomic: schema" in shown
     assert "test_items.py::test_extended: 528 trials are skipped by a mark (no model for it yet) and not asked" in shown
     assert "test_never: 528 trials are skipped by a mark (never)" in shown
-    assert made.server.seen.asked == 4 * 3 * CASES
+    assert made.server.seen.asked == 4 * 3 * LONG_CASES
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
@@ -124,8 +124,8 @@ def test_mark_that_cannot_be_evaluated_is_refused(project: Callable[..., Project
     assert made.server.seen.asked == 0
 
 
-def test_trials_of_expected_failures_are_judged(project: Callable[..., Project]) -> None:
-    made = project({"rules": right(constrained=True)})
+def test_trials_of_expected_failures_are_judged(long_project: Callable[..., Project]) -> None:
+    made = long_project({"rules": right(constrained=True)})
     made.pytester.makepyfile(test_items=SKIPS_ITSELF)
     result = made.run("--selfopt-cycle")
     assert result.ret == 10

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.cli import main
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, suite_lines
+from tests.acceptance.conftest import CALLS, LONG_CASES, RESTRAINT, Project, call, right, suite_lines
 from tests.acceptance.test_swarm import MEMBERS, cheap, rows, wrong_for
 
 Make = Callable[..., Project]
@@ -27,21 +27,23 @@ def command(made: Project, *arguments: str) -> int:
     return main([*arguments, "--suite", str(made.path / "items.jsonl"), "--rootdir", str(made.path)])
 
 
-def test_a_swarm_is_compared_with_its_members(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *wrong_for("m2", 0, 2), *wrong_for("m3", 3), *right()]})
+def test_a_swarm_is_compared_with_its_members(long_project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    made = cheap(
+        long_project, {"rules": [*wrong_for("m1", 0, 1), *wrong_for("m2", 0, 2), *wrong_for("m3", 3), *right()]}
+    )
     assert command(made, "swarm", ":10", "--tier", "cheap") == 0
     out, progress = capsys.readouterr()
-    assert f"swarm {CASES} 1.000" in " ".join(out.split())
-    assert f"scripted/m1: {CASES - 2} of {CASES} right (0.83)" in out
+    assert f"swarm {LONG_CASES} 1.000" in " ".join(out.split())
+    assert f"scripted/m1: {LONG_CASES - 2} of {LONG_CASES} right (0.83)" in out
     assert f"the swarm bought nothing: 1.00, no better than scripted/m0 alone (1.00), at {MEMBERS:.1f} calls" in out
-    assert f"{MEMBERS * CASES} calls and {CASES} votes" in out
-    assert f"{CASES} of {CASES} answers" in progress
-    assert rows(made.path, "count(*)", "purpose = 'trial' AND outcome = 'pass'") == [(CASES,)]
-    assert rows(made.path, "count(*)", "purpose = 'stage' AND outcome IS NOT NULL") == [((MEMBERS + 1) * CASES,)]
+    assert f"{MEMBERS * LONG_CASES} calls and {LONG_CASES} votes" in out
+    assert f"{LONG_CASES} of {LONG_CASES} answers" in progress
+    assert rows(made.path, "count(*)", "purpose = 'trial' AND outcome = 'pass'") == [(LONG_CASES,)]
+    assert rows(made.path, "count(*)", "purpose = 'stage' AND outcome IS NOT NULL") == [((MEMBERS + 1) * LONG_CASES,)]
     assert main(["history", "--rootdir", str(made.path)]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("survey"))
     assert line.startswith("survey 1  20")
-    assert line.endswith(f"swarm:10@cheap/atomic/native_api/t60/r1/i0: {CASES} pass")
+    assert line.endswith(f"swarm:10@cheap/atomic/native_api/t60/r1/i0: {LONG_CASES} pass")
     result = made.run("--selfopt-cycle", "--selfopt-resume")
     assert result.ret == pytest.ExitCode.USAGE_ERROR  # a survey is nothing that could be gone on with
     assert "--selfopt-resume" in result.stderr.str()
@@ -170,9 +172,9 @@ def test_512_calls_survive_five_percent_failures(project: Make, capsys: pytest.C
     assert made.server.seen.most_in_flight <= found["most_in_flight"] <= 64
 
 
-def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tier_models_are_called_or_named_unavailable(long_project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     down = {"when": {"model": "m4"}, "then": {"status": 400, "message": "no such model"}}
-    made = cheap(project, {"rules": [down, *wrong_for("m2", 0, 1, 2), *right()]})
+    made = cheap(long_project, {"rules": [down, *wrong_for("m2", 0, 1, 2), *right()]})
     path = made.path / "pyproject.toml"
     keyed = f'base_url = "{made.server.base_url}"\napi_key_env = "NOT_THERE"\n'
     path.write_text(path.read_text().replace('models."scripted/m3"]\n', f'models."scripted/m3"]\n{keyed}'))
@@ -186,7 +188,7 @@ def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pyte
         "scripted/m4": "-",
     }
     assert list(table)[-2:] == ["scripted/m2", "scripted/m4"]
-    assert f"{7 * 2 * CASES} calls" in out
+    assert f"{7 * 2 * LONG_CASES} calls" in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("left out"))
 
 

@@ -67,8 +67,8 @@ def progress_of(seen: Seen) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_nothing_exceeds_the_terminal_width(project: Make, width: int) -> None:
-    seen = cycle(slow(project, 0.1), width, "--selfopt-seed", "1")
+def test_nothing_exceeds_the_terminal_width(long_project: Make, width: int) -> None:
+    seen = cycle(slow(long_project, 0.1), width, "--selfopt-seed", "1")
     assert seen.status == 0
     assert not set(seen.screen.wrapped) & set(seen.lines[seen.lines.index(ours(seen.lines)[0]) :])
     own = [line for line in ours(seen.lines) if "===" not in line]
@@ -91,8 +91,8 @@ def test_progress_is_one_line_finally_cleared(project: Make, width: int) -> None
     assert not [line for line in seen.lines if re.search(r"calls \d+/", line)]
 
 
-def test_the_verdict_comes_first_the_report_last(project: Make) -> None:
-    made = slow(project)
+def test_the_verdict_comes_first_the_report_last(long_project: Make) -> None:
+    made = slow(long_project)
     lines = made.run("--selfopt-cycle").outlines
     title = next(index for index, line in enumerate(lines) if "= selfopt cycle 1 =" in line)
     assert lines[title + 1] == "settings: pyproject.toml; state: .selfopt; routing: routing_config.json"
@@ -104,15 +104,15 @@ def test_the_verdict_comes_first_the_report_last(project: Make) -> None:
     assert lines[-2] == "report: .selfopt/reports/cycle-1.html"
 
 
-def test_a_hold_says_what_is_needed(project: Make) -> None:
-    made = project({"rules": right(constrained=True)[:1]})
+def test_a_hold_says_what_is_needed(long_project: Make) -> None:
+    made = long_project({"rules": right(constrained=True)[:1]})
     text = words(made.run("--selfopt-cycle", "--selfopt-candidates", "2").outlines)
     assert "HOLD atomic: the evidence on schema is short why: furthest ahead, schema fixed " in text
     assert re.search(r"what it takes: at this difference about \d+ more pass(es)?, or \d+ prompts instead of 12", text)
 
 
-def test_quiet_sessions_say_little_but_the_verdict(project: Make) -> None:
-    made = slow(project)
+def test_quiet_sessions_say_little_but_the_verdict(long_project: Make) -> None:
+    made = slow(long_project)
     lines = made.run("--selfopt-cycle", "-q").outlines
     assert lines[:-1] == [
         "",
@@ -155,8 +155,8 @@ def test_progress_yields_to_pytests_output(project: Make) -> None:
     assert seen.screen.wrapped == [] or not [line for line in seen.screen.wrapped if "pass" in line]
 
 
-def test_a_verbose_terminal_has_item_lines(project: Make) -> None:
-    seen = cycle(with_one_candidate(project, 0.1), 200, "-v")
+def test_a_verbose_terminal_has_item_lines(long_project: Make) -> None:
+    seen = cycle(with_one_candidate(long_project, 0.1), 200, "-v")
     items = [line for line in seen.lines if line.startswith("test_items.py::")]
     assert len(items) == 72
     assert all(re.search(r"\] (PASS|MISS) +\[ *\d+%\]$", line) for line in items)
@@ -164,8 +164,8 @@ def test_a_verbose_terminal_has_item_lines(project: Make) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("-n2",), ("--no-header",), ("-s",)])
-def test_other_run_modes_print_the_same_lines(project: Make, arguments: tuple[str, ...]) -> None:
-    seen = cycle(with_one_candidate(project, 0.1), 80, *arguments, CI="true")
+def test_other_run_modes_print_the_same_lines(long_project: Make, arguments: tuple[str, ...]) -> None:
+    seen = cycle(with_one_candidate(long_project, 0.1), 80, *arguments, CI="true")
     assert seen.status == 0
     assert progress_of(seen)
     assert [line for line in seen.lines if re.search(r"calls \d+/", line)] == []
@@ -208,8 +208,8 @@ def test_disabling_summary_or_terminal_changes_only_that(project: Make) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_limited_terminals_get_limited_output(project: Make, environment: dict[str, str]) -> None:
-    seen = cycle(with_one_candidate(project, 0.1), 80, **environment)
+def test_limited_terminals_get_limited_output(long_project: Make, environment: dict[str, str]) -> None:
+    seen = cycle(with_one_candidate(long_project, 0.1), 80, **environment)
     assert set(RESULT) <= set(seen.lines)
     if "PYTHONIOENCODING" in environment:
         assert seen.raw.isascii()

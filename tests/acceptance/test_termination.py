@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
 
 from pytest_selfopt.deferred_signals import SAME_S
+from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project, right, said
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
@@ -36,10 +38,10 @@ def small(project: Make, latency: float = 0.1) -> Project:
     return made
 
 
-def begin(made: Project, *arguments: str) -> subprocess.Popen[str]:
-    """Start a session that leads its own process group."""
+def begin(made: Project, *arguments: str, cold: bool = False) -> subprocess.Popen[str]:
+    """Start a session, which leads its own process group if it is `cold`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *WITHOUT, *arguments],
+        [sys.executable if cold else warm.python(), "-m", "pytest", *WITHOUT, *arguments],
         cwd=made.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,9 +50,19 @@ def begin(made: Project, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def end(process: subprocess.Popen[str], send: Callable[[int], None]) -> str:
-    """End a session, and look that no process of it survives; return what it printed."""
-    family = psutil.Process(process.pid).children(recursive=True)
+def family_of(made: Project) -> list[psutil.Process]:
+    """The processes that run in the folder of a project."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if Path(process.cwd()).is_relative_to(made.path):
+                found.append(process)
+    return found
+
+
+def end(made: Project, process: subprocess.Popen[str], send: Callable[[int], None]) -> str:
+    """End a session, and look that no process in the folder of its project survives; return what it printed."""
+    family = [one for one in family_of(made) if one.pid not in (process.pid, os.getpid())]
     send(process.pid)
     output, _ = process.communicate(timeout=ENDED)
     _, alive = psutil.wait_procs(family, timeout=ENDED)
@@ -87,10 +99,10 @@ def test_termination_keeps_everything_and_resumes(
     project: Make, arguments: Sequence[str], send: Callable[[int], None]
 ) -> None:
     made = small(project)
-    process = begin(made, "--selfopt-cycle", *arguments)
+    process = begin(made, "--selfopt-cycle", *arguments, cold=True)
     wait(lambda: len(made.server.seen.requests) > 10)
     answered = len(made.server.seen.requests) - made.server.seen.in_flight
-    output = end(process, send)
+    output = end(made, process, send)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "no decision: the session was interrupted" in output
     assert "--selfopt-resume makes only the calls that are missing" in output
@@ -116,7 +128,7 @@ def test_termination_during_collection(project: Make, arguments: Sequence[str]) 
     made.pytester.makepyfile(test_zz_slow=SLOW_IMPORT)
     process = begin(made, "--selfopt-cycle", *arguments)
     wait((made.path / "importing").exists)
-    output = end(process, terminate)
+    output = end(made, process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "KeyboardInterrupt: SIGTERM" in output
     assert "Traceback" not in output
@@ -129,7 +141,7 @@ def test_termination_during_the_warm_up(project: Make, arguments: Sequence[str])
     made = project({"rules": [warm_up, *right()]})
     process = begin(made, "--selfopt-cycle", "--selfopt-warmup", *arguments)
     wait(lambda: bool(made.server.seen.in_flight))
-    output = end(process, terminate)
+    output = end(made, process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "kept in the ledger: no calls" in output
 
@@ -156,7 +168,7 @@ def test_a_later_second_sigterm_ends_at_once(project: Make) -> None:
     first = time.monotonic()
     wait(lambda: time.monotonic() > first + SAME_S)
     assert process.poll() is None
-    end(process, terminate)
+    end(made, process, terminate)
     assert process.returncode == -signal.SIGTERM
     assert finished_calls(made.path) > 0
 
@@ -166,7 +178,7 @@ def test_termination_of_a_finishing_cycle_ends_the_row(project: Make) -> None:
     made.pytester.makeconftest(FINISHING.replace("30", "1"))
     process = begin(made, "--selfopt-cycles=2")
     wait((made.path / "finishing").exists)
-    output = end(process, terminate)
+    output = end(made, process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "stopped after 1 of 2 cycles: the session ended with interrupted" in output
     assert "Traceback" not in output
@@ -280,7 +292,7 @@ def test_termination_of_a_proof(project: Make) -> None:
             break
     asked = made.server.seen.asked
     wait(lambda: made.server.seen.asked > asked + 2)
-    output = end(process, terminate)
+    output = end(made, process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "the proof did not finish (status 2); the next cycle continues it" in output
 
@@ -290,7 +302,7 @@ def test_termination_of_a_batch(project: Make) -> None:
     made.configure(f'[tool.selfopt.tiers]\nmine = ["{MODEL}"]')
     command = ["batch", "mine", "--suite", "items.jsonl", "--runs", "20", "--yes"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest_selfopt.cli", *command],
+        [warm.python(), "-m", "pytest_selfopt.cli", *command],
         cwd=made.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -298,7 +310,7 @@ def test_termination_of_a_batch(project: Make) -> None:
     )
     wait(lambda: len(made.server.seen.requests) > 10)
     answered = len(made.server.seen.requests) - made.server.seen.in_flight
-    output = end(process, hang_up)
+    output = end(made, process, hang_up)
     assert process.returncode == 2, output
     assert "it was interrupted" in output
     assert finished_calls(made.path) >= answered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.acceptance.conftest import BASELINE, CALLS, RESTRAINT, Project, said
+from tests.acceptance.conftest import BASELINE, CALLS, LONG_CASES, RESTRAINT, Project, said
 from tests.acceptance.test_rules import cold_for, with_ollama
 
 Make = Callable[..., Project]
@@ -12,8 +12,8 @@ CASES = CALLS + RESTRAINT
 SPACE = "[tool.selfopt.search]\nexhaustive = true\nretries = []\ntimeouts = []\nisolation = []\n"
 
 
-def test_an_untried_warm_up_is_promoted(project: Make) -> None:
-    made = with_ollama(project(cold_for(2 * CASES)), extra=f"{SPACE}variants = []\n")
+def test_an_untried_warm_up_is_promoted(long_project: Make) -> None:
+    made = with_ollama(long_project(cold_for(2 * LONG_CASES)), extra=f"{SPACE}variants = []\n")
     result = made.run("--selfopt-cycle")
     assert "candidate: warm-up off → on (untried) 12 prompts, 6 to 18 passes" in said(result)
     assert "asked in blocks of 3 passes, each from a cold start" in said(result)

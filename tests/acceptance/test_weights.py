@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.conftest import CALLS, LONG_CASES, MODEL, RESTRAINT, Project, long_suite, right, said, suite_lines
 
 CASES = CALLS + RESTRAINT
 WEIGHT = 4
 ACCURACY = (CASES - 1) / (CASES - 1 + WEIGHT)
 
 
-def test_weights_count_in_accuracy(project: Callable[..., Project]) -> None:
+def test_weights_count_in_accuracy(long_project: Callable[..., Project]) -> None:
     # Nothing ever finds the first item, which counts much.
-    made = project({"rules": right()[1:]})
-    lines = suite_lines()
+    made = long_project({"rules": right()[1:]})
+    lines = long_suite()
     for line in lines:
         if line.get("id") == "item-0":
             line["weight"] = WEIGHT
@@ -30,10 +30,10 @@ def test_weights_count_in_accuracy(project: Callable[..., Project]) -> None:
     low, high = numbers["accuracy_interval"]
     assert low < ACCURACY < high
     stored = made.history()[0]["metrics"][phase["baseline"]]
-    assert (stored["passes"], stored["trials"]) == (3 * (CASES - 1), 3 * CASES)
+    assert (stored["passes"], stored["trials"]) == (3 * (LONG_CASES - 1), 3 * LONG_CASES)
     report = made.selfopt("report", "--format", "md").stdout
     assert f"{ACCURACY:.3f} (" in report
-    assert f"{3 * (CASES - 1)} of {3 * CASES} answers, weighted" in report
+    assert f"{3 * (LONG_CASES - 1)} of {3 * LONG_CASES} answers, weighted" in report
     assert made.selfopt("decide").returncode == 0
     assert f"{ACCURACY:.3f} (" in made.selfopt("profile", MODEL).stdout
     made.write_routing([])

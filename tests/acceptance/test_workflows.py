@@ -121,9 +121,9 @@ def git(place: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def made(project: Make) -> Project:
+def made(long_project: Make) -> Project:
     """A project with its benchmarks in a folder, as in the documentation."""
-    made = project({"rules": right(constrained=True)})
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS + BARS)
     benchmarks = made.path / "benchmarks"
     benchmarks.mkdir()

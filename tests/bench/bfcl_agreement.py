@@ -56,17 +56,18 @@ class Agreement:
         return f"{total} judged, of them {truths} possible answers, {passed} right, {len(self.differ)} differ"
 
 
-def agreement(folder: Path, name: str, *, drawn: int, changes: int | None = None) -> Agreement:
+def agreement(folder: Path, name: str, *, drawn: int, changes: int | None = None, every: int = 1) -> Agreement:
     """Compare the verdicts on a category's answers.
 
     `drawn` is how many combinations of possible values are drawn for each case beside those that show every value;
-    `changes` is how many of the kinds of change are drawn for each answer: None for all.
+    `changes` is how many of the kinds of change are drawn for each answer: None for all. Of the cases, every so
+    manyth is compared.
     """
     if name == TURNS:
-        return _agreement_of_turns(folder)
+        return _agreement_of_turns(folder, every)
     category = category_of(folder, name)
     counted = Agreement(left_out=category.left_out)
-    for case in category.cases:
+    for case in category.cases[::every]:
         rng = random.Random(case.id)
         for kind, calls in _answers(category, case, rng, drawn, changes):
             ours, theirs = our_verdict(case, calls), their_verdict(category, case.id, calls)
@@ -89,11 +90,11 @@ def _answers(
         yield from changed if changes is None else rng.sample(changed, changes)
 
 
-def _agreement_of_turns(folder: Path) -> Agreement:
+def _agreement_of_turns(folder: Path, every: int) -> Agreement:
     category = category_of(folder, TURNS)
     counted = Agreement(left_out=category.left_out)
     entries = {value["id"]: value for _, value in json_lines(data_file(folder, TURNS))}
-    for case in category.cases:
+    for case in category.cases[::every]:
         assert isinstance(case.expect, Goal)
         rng = random.Random(case.id)
         right: Talk = [[(call.name, call.arguments) for call in turn.calls] for turn in case.expect.by_turn]

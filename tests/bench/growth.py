@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable
 
-SHORT = 24_000
+SHORT = 8_000
 """Characters of the shorter text."""
 TIMES = 4
 """How many times as long the other one is: linear work takes as many times as long, quadratic 16 times."""

@@ -111,3 +111,12 @@ def test_types_of_draft_3_may_be_schemas() -> None:
     check_schema(schema)
     assert first_problem(schema, {}) == ""
     assert first_problem(schema, 1).startswith("at $: ")
+
+
+def test_a_tool_like_a_sound_one_is_checked_too() -> None:
+    sound = {"type": "object", "properties": {"a": {"minLength": 1}}}
+    for _ in range(2):
+        assert read_tool({"name": "do", "parameters": sound}).parameters == sound
+    for value in (True, "1", -1):
+        with pytest.raises(ValueError, match=r"tool do: parameters: .*a\.minLength"):
+            read_tool({"name": "do", "parameters": {"type": "object", "properties": {"a": {"minLength": value}}}})

@@ -14,7 +14,7 @@ import requests
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.settings import Mode, Overrides, load_settings
-from tests.acceptance.conftest import BODY, right, suite_lines
+from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, right, suite_lines
 from tests.docs.blocks import Shell, blocks, shows
 from tests.packages import ROOT
 from tests.servers import free_port
@@ -177,7 +177,7 @@ def test_the_scripted_server(place: Place) -> None:
 def test_a_body_may_request_every_fixture(place: Place) -> None:
     (test,) = blocks("docs/how-to/write-benchmarks.md", "python", 1)
     (place.folder / TEST).write_text(test.replace("items.jsonl", "atomic.jsonl"))
-    assert "3 passed" in with_ollama(place).run("pytest benchmarks -q || true")
+    assert f"{CALLS} failed, {RESTRAINT} passed" in with_ollama(place).run("pytest benchmarks -q || true")
 
 
 def test_the_hook_recipe_is_a_gate(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import mistaken, show
@@ -23,6 +24,8 @@ _SCHEMAS = ("input_schema", "inputSchema")
 _NEWER_KEYWORDS = ("$defs", "$anchor", "$dynamicRef", "$vocabulary", "dependentRequired", "unevaluatedProperties")
 _TYPES = ("function", "custom")
 """What OpenAI and Anthropic call the type of a tool that its user defines."""
+_sound: set[bytes] = set()
+"""Digests of parameters that passed all checks: a suite may define a tool again for every case."""
 
 
 def read_tool(value: Any) -> Tool:
@@ -32,7 +35,7 @@ def read_tool(value: Any) -> Tool:
         ValueError: with "FIELD: what is wrong".
     """
     name, description, parameters = _fields_of(value)
-    _check_parameters(parameters, f"tool {name}: parameters")
+    _check_parameters_once(parameters, f"tool {name}: parameters")
     return Tool(name=name, description=description, parameters=parameters)
 
 
@@ -61,6 +64,17 @@ def _fields_of(value: Any) -> tuple[str, str, Any]:
     if not isinstance(description, str):
         raise mistaken(f"tool {name}: description", "a text", description)
     return name, description, parameters
+
+
+def _check_parameters_once(parameters: Any, place: str) -> None:
+    try:
+        text = repr(parameters)
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    digest = sha256(text.encode(errors="surrogatepass")).digest()
+    if digest not in _sound:
+        _check_parameters(parameters, place)
+        _sound.add(digest)
 
 
 def _check_parameters(parameters: Any, place: str) -> None:

@@ -9,6 +9,8 @@ from pytest_selfopt.loop.evidence.tally import Tally
 SHIFTED_ODDS = 20.0
 """Odds at which a gain is claimed as "at least"."""
 _GRID = 400
+_HALVINGS = 16
+"""After them the gain is at most 0.00003 too small, which stays true; it is shown with two decimals."""
 
 
 def least_gain(evidence: Tally) -> float | None:
@@ -22,7 +24,7 @@ def least_gain(evidence: Tally) -> float | None:
     if evidence.pairs == 0 or _log_shifted(evidence, -0.999) <= math.log(SHIFTED_ODDS):
         return None
     low, high = -0.999, 0.999
-    for _ in range(30):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _log_shifted(evidence, middle) > math.log(SHIFTED_ODDS):
             low = middle
