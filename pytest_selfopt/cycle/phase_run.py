@@ -336,7 +336,8 @@ class PhaseRun:
 
     def _standing(self, spec: str, *, early: bool) -> RaceState:
         measured = self.measured(spec)
-        return race_state(measured, self._gates(measured), early=early)
+        patient = spec == self.plan.trial or bool(curable(self.plan.baseline, parse_spec(spec)))
+        return replace(race_state(measured, self._gates(measured), early=early), patient=patient)
 
     def _gates(self, measured: GateInput) -> tuple[GateResult, ...]:
         if measured.evidence is not None and measured.needed is not None and measured.evidence.reaches(measured.needed):

@@ -35,7 +35,8 @@ class RaceState:
 
     `passes` are those of its comparison, earlier cycles included. `out` means that a gate other than the odds rejects
     it or, for the reason `lasting`, holds it for ever; `waits` that one holds it, which more passes may change;
-    `repeats` that no answer has differed between its passes.
+    `repeats` that no answer has differed between its passes. One that is `patient` may win although it is not ahead
+    yet: what it cures, such as time-outs, has perhaps not come up.
     """
 
     wins: int
@@ -46,6 +47,7 @@ class RaceState:
     waits: bool = False
     lasting: str = ""
     repeats: bool = False
+    patient: bool = False
     grouped: Bets | None = None
     """What the odds bet on if cases are in groups; None: each pair of outcomes."""
 
@@ -63,6 +65,12 @@ class RaceState:
     def won(self) -> bool:
         """Whether the candidate would be promoted now."""
         return not self.out and not self.waits and self.over_bar
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing is known yet that speaks against the candidate."""
+        silent = not self.passes or (self.patient and self.wins >= self.losses)
+        return silent and not self.out
 
     @property
     def lead(self) -> float:
@@ -200,13 +208,13 @@ def step(standings: Mapping[str, RaceState], stage: Stage) -> RaceStep:
 def _hopeful(standings: Mapping[str, RaceState], stage: Stage) -> list[str]:
     """Return the candidates that can still reach their bar; once there are enough passes only the one furthest ahead.
 
-    A candidate whose passes were all lost to an outage may still be any.
+    A candidate whose passes were all lost to an outage may still be any, and so may a patient one that is not behind.
     """
     hopeful = [spec for spec, standing in standings.items() if stage.may_win(standing)]
     if stage.passes >= stage.least:
         # Ties go to the first in the order of the plan.
         return sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
-    unknown = [spec for spec, standing in standings.items() if not standing.passes and not standing.out]
+    unknown = [spec for spec, standing in standings.items() if standing.is_unknown]
     return [spec for spec in standings if spec in hopeful or spec in unknown]
 
 

@@ -151,3 +151,12 @@ def test_every_candidate_continues_wins_or_gets_reasons(field: dict[str, RaceSta
     for name, runner in field.items():
         assert (name in found.live) + runner.won + (name in found.stopped) == 1
         assert found.stopped.get(name, "said.") != ""
+
+
+@pytest.mark.parametrize(("wins", "losses", "live"), [(0, 0, ("a",)), (1, 1, ("a",)), (0, 1, ()), (1, 0, ("a",))])
+def test_a_cure_of_rare_trouble_has_patience(wins: int, losses: int, live: tuple[str, ...]) -> None:
+    """Its trouble has perhaps not come up in the first two passes; in the third it is as any other."""
+    patient = replace(standing(wins, losses, passes=1), patient=True)
+    assert step({"a": patient}, Stage(passes=1, left=6)).live == live
+    assert step({"a": patient}, Stage(passes=3, left=4)).live == (("a",) if wins > losses else ())
+    assert step({"a": replace(patient, out=True)}, Stage(passes=1, left=6)).live == ()
