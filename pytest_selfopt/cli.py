@@ -18,6 +18,7 @@ from pytest_selfopt.commands import (
     export,
     history,
     import_suite,
+    init,
     models,
     power,
     profile,
@@ -45,6 +46,7 @@ class Command(Protocol):
 
 
 COMMANDS: tuple[Command, ...] = (
+    init,
     resolve,
     history,
     report,

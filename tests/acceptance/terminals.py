@@ -106,8 +106,12 @@ def on_terminal(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     until: Callable[[str], bool] | None = None,
+    typed: str = "",
 ) -> Seen:
-    """Run a command on a terminal of a width; Ctrl-C is pressed once `until` is true of what was written so far."""
+    """Run a command on a terminal of a width, on which `typed` was typed before it asks.
+
+    Ctrl-C is pressed once `until` is true of what was written so far.
+    """
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     given = {
@@ -122,6 +126,7 @@ def on_terminal(
         env={**given, "TERM": "xterm", **(environment or {})},
         start_new_session=True,
     )
+    os.write(controller, typed.encode())
     os.close(terminal)
     raw = b""
     while True:
