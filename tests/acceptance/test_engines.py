@@ -67,7 +67,7 @@ def test_engines_give_the_local_trials_and_verdict(project: Make, engine: Engine
 
 def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
     """Of the server's eight calls at a time one model may have three, the other all eight."""
-    made = project({**BETTER, "latency": 0.05})
+    made = project({**BETTER, "latency": 0.2})
     made.configure(
         f'max_concurrency = 3\n[tool.selfopt.models."scripted/other"]\nbase_url = "{made.server.base_url}"\n'
         f'max_concurrency = 8\n[tool.selfopt.phases.other]\nbaseline = "scripted/other/other/schema/t60/r1/i0"\n'
