@@ -18,9 +18,9 @@ def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult
 
     It is called for each candidate after each pass, with the pairs of candidate and baseline in `measured.evidence`,
     and at the end of the cycle for the spec in force, with `measured.evidence` None. Return one `GateResult`, several,
-    or None if your gate does not apply. A failed gate that asks for REJECT takes a candidate out of the race; one that
-    asks for HOLD keeps it from being promoted. Decide by `measured` alone, so that the same trials always get the same
-    verdict.
+    or None if your gate does not apply. A failed gate that asks for REJECT takes a candidate out of the race, before
+    the third pass only if its result is `certain`; one that asks for HOLD keeps it from being promoted. Decide by
+    `measured` alone, so that the same trials always get the same verdict.
 
     Recipe, in conftest.py::
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.console.quantities import format_cost
+from pytest_selfopt.console.quantities import counted, format_cost
 
 NOTHING_DECIDED = "nothing decided"
 """What the sentence on an outage says, beside what to do."""
@@ -223,3 +224,20 @@ def join_names(names: Sequence[str]) -> str:
 
 def _lead(candidate: JudgedCandidate) -> int:
     return candidate.fixed - candidate.broken
+
+
+def describe_saved(trials: Sequence[int], cases: int) -> str:
+    """Say what leaving early saved, such as "asked 320 times instead of 480: 2 candidates left after 1 pass".
+
+    `trials` are those of each spec of a phase with so many cases. Empty if nothing was saved.
+    """
+    passes = [math.ceil(number / max(1, cases)) for number in trials]
+    longest = max(passes, default=0)
+    left = sorted(number for number in passes if number < longest)
+    asked, full = sum(trials), longest * cases * len(passes)
+    if not left or asked >= full:
+        return ""
+    after = " and ".join(map(str, dict.fromkeys(left)))
+    plural = "es" * (left[-1] > 1)
+    who = counted(len(left), "candidate")
+    return f"asked {asked:,} times instead of {full:,}: {who} left after {after} pass{plural}"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.cycle.proof import most_calls
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evaluate import find_refusal
-from pytest_selfopt.loop.power import Outlook
 from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.capabilities import can_force_cold_start
 from pytest_selfopt.planning.cost import cost_warning, estimate_phase
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.power import describe_needs, known_of
+from pytest_selfopt.planning.power import describe_needs, known_of, outlooks_of
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import Trial
@@ -60,15 +58,8 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
 def _claim_needs(plan: PhasePlan, cases: int, settings: Settings) -> str:
     """Say how many prompts the claim on new prompts needs."""
     known = known_of(settings, plan.phase)
-    outlook = Outlook(
-        cases=cases,
-        candidates=len(plan.candidates),
-        first_test=known.first_test,
-        least=plan.least_passes,
-        race=plan.most_passes > plan.least_passes,
-        claim=Claim.NEW_PROMPTS,
-    )
-    return describe_needs([replace(outlook, churn=churn) for churn in known.churns])
+    limits = settings.phase(plan.phase).limits
+    return describe_needs(outlooks_of(plan, limits, cases=cases, first=known.first_test, churn=known.churn))
 
 
 def _refused(plan: PhasePlan, ledger: Ledger) -> Iterator[str]:

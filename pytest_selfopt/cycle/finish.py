@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -32,7 +32,7 @@ from pytest_selfopt.planning.measured import MEASURED, measured_entry
 from pytest_selfopt.planning.past_comparisons import taken_back_in
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import plan_phase, suite_address
-from pytest_selfopt.planning.provenance import served_names, suites_as_premises
+from pytest_selfopt.planning.provenance import ProvenanceResolver, served_names, suites_as_premises
 from pytest_selfopt.report.learned.write import learned_file
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, new_text
@@ -270,12 +270,14 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         cycle=cycle,
         baseline=baseline,
         baseline_trials=phase.trials(baseline.id),
+        standing=phase.standing_trials(cycle),
         contenders=tuple(_contender(phase, candidate.spec) for candidate in phase.plan.candidates),
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
         groups=phase.groups,
         together=phase.together(),
+        leaves_early=phase.plan.leaves_early,
         trial=phase.plan.trial,
     )
 
@@ -299,7 +301,7 @@ def _store_verdicts(
             _settle_comparison(state.ledger, comparison, judgement, conclusion)
         for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
             _record_change(state.ledger, cycle, change, conclusion, ended=ended)
-    state.ledger.store_result(cycle, _result(phases, conclusions))
+    state.ledger.store_result(cycle, _result(phases, conclusions, state.provenance))
 
 
 def _settle_comparison(ledger: Ledger, number: int, judgement: CandidateJudgement, conclusion: Conclusion) -> None:
@@ -325,7 +327,9 @@ def _record_change(ledger: Ledger, cycle: int, change: RuleChange, conclusion: C
     )
 
 
-def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> dict[str, Json]:
+def _result(
+    phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], provenance: ProvenanceResolver
+) -> dict[str, Json]:
     """Return the facts that the next cycle needs, by phase; the served names by model."""
     asked: dict[str, Json] = {}
     churn: dict[str, Json] = {}
@@ -336,17 +340,35 @@ def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> di
         actions = (diagnosis.action for diagnosis in conclusion.diagnoses)
         asked[name] = list(filter(None, actions))
         churn[name] = {}
-        metrics = conclusion.metrics[spec]
-        if len(metrics.runs) > 1:
-            churn[name] = {spec: metrics.spread.churn}
+        if len(conclusion.standing.runs) > 1:
+            churn[name] = {spec: conclusion.standing.spread.churn}
         in_force[name] = spec
     served: dict[str, Json] = {}
     for phase, conclusion in zip(phases, conclusions, strict=True):
-        suite = suite_address(phase.suites[0])
-        answered = [metrics for metrics in conclusion.metrics.values() if metrics.answers]
-        measured[conclusion.phase] = {metrics.spec: measured_entry(metrics, suite) for metrics in answered}
+        measured[conclusion.phase] = dict(_measured(phase, conclusion, provenance))
         served.update(_served(phase))
     return {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force, MEASURED: measured}
+
+
+def _measured(
+    phase: PhaseRun, conclusion: Conclusion, provenance: ProvenanceResolver
+) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Yield the numbers of each spec with answers; of the spec in force, with earlier cycles on which it stands."""
+    suite = suite_address(phase.suites[0])
+    for name, metrics in conclusion.metrics.items():
+        if not metrics.answers:
+            continue
+        passes = len(metrics.runs)
+        if phase.plan.block_passes:
+            # Passes from cold starts are not what others are compared with.
+            passes = 0
+        moved = name == phase.plan.baseline.id and phase.has_moved
+        spec = parse_spec(name)
+        rests = provenance.fingerprint(spec, spec)
+        numbers = metrics
+        if name == conclusion.in_force.id:
+            numbers = conclusion.standing
+        yield name, measured_entry(numbers, suite, rests=rests, passes=passes, moved=moved)
 
 
 def _state(judgement: CandidateJudgement, conclusion: Conclusion) -> ComparisonState:

@@ -13,6 +13,7 @@ from pytest_selfopt.bench.loading.suites import Suite, groups_of
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.loop.evidence.moved import has_moved
 from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.spread import answered_rows, outcomes_by_run
 from pytest_selfopt.loop.evidence.tally import NO_GROUPS, Tally, tally
@@ -20,15 +21,17 @@ from pytest_selfopt.loop.evidence.together import Together, moving_together
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, ProjectGates, Verdict
 from pytest_selfopt.loop.gates.measures import EXTENDED, is_hopeless
-from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
-from pytest_selfopt.loop.race import RaceState, race_state, step
+from pytest_selfopt.loop.power import Outlook
+from pytest_selfopt.loop.race import RaceState, Stage, passes_left, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
+from pytest_selfopt.planning.measured import in_cycle, known_trials
 from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.planning.power import outlooks_of
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import CallResult, Outcome, Trial
 
-EARLIER_RUNS = 1_000
-"""The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
+HOPELESS = "stopped: nothing but wrong answers"
+"""Why a spec that fails a phase throughout does not continue."""
 
 
 class EvidenceProblem(StrEnum):
@@ -73,7 +76,9 @@ class PhaseRun:
         self._reasons = reasons
         named = {**groups_of(suites), **groups}
         self.groups = {case: named[case] for case in cases if case in named}
-        self._earlier = earlier
+        compared = {cycle for comparison in comparisons.values() for cycle in comparison.cycles}
+        self._earlier = {cycle: trials for cycle, trials in earlier.items() if cycle in compared}
+        self._known = known_trials(plan, earlier, suites, self.cases)
         self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
         """The trials by spec, run and case."""
         self._live: dict[int, frozenset[str]] = {}
@@ -152,26 +157,10 @@ class PhaseRun:
         """
         if self._is_classic or self.plan.block_passes:
             return ()
-        if self._churn is None:
-            return (self._outlook(STEADY), self._outlook(VARYING))
-        return (self._outlook(self._churn),)
-
-    def _outlook(self, churn: float) -> Outlook:
         tests = [comparison.test for comparison in self.comparisons.values() if comparison.test is not None]
-        return Outlook(
-            cases=len(self.cases),
-            candidates=len(self.plan.candidates),
-            first_test=min(tests, default=1),
-            churn=churn,
-            least=self.plan.least_passes,
-            race=self.plan.most_passes > self.plan.least_passes,
-            claim=self.limits.claim,
-            groups=self._number_of_groups(),
-        )
-
-    def _number_of_groups(self) -> int:
-        """Return the number of groups, cases without one counted as one each."""
-        return len({self.groups.get(case, case) for case in self.cases})
+        groups = len({self.groups.get(case, case) for case in self.cases})
+        first = min(tests, default=1)
+        return outlooks_of(self.plan, self.limits, cases=len(self.cases), groups=groups, first=first, churn=self._churn)
 
     @property
     def may_stop_early(self) -> bool:
@@ -220,8 +209,8 @@ class PhaseRun:
             return any(self._classic_verdict(spec) is Verdict.HOLD for spec in self.comparisons)
         standings = self._standings(self.comparisons)
         passes = self.plan.pass_of(start)
-        most = self.plan.pass_of(self.plan.most_passes)
-        result = step(standings, passes=passes, most=most)
+        left = self.plan.pass_of(self.plan.most_passes) - passes
+        result = step(standings, Stage(passes=passes, left=left, least=passes, horizon=0))
         self.stopped = result.stopped
         return bool(result.live)
 
@@ -262,15 +251,67 @@ class PhaseRun:
             return self._all
         if run < self.plan.least_passes:
             return self._capable(before)
-        if not before or not self._whole(run - 1, before) or not self.comparisons:
-            return frozenset()
+        if not before or not self._whole(run - 1, before):
+            return self._after_incomplete(run, before)
+        going: tuple[str, ...] = ()
+        if self.comparisons:
+            going = self._race(run)
+        if going or self._needs_more(run):
+            return frozenset({*going, self.plan.baseline.id})
+        return frozenset()
+
+    def _after_incomplete(self, run: int, before: frozenset[str]) -> frozenset[str]:
+        """Return the specs of a run after an incomplete one, which tells nothing: all go on up to a third pass."""
+        if self.plan.leaves_early and run < self.limits.min_samples:
+            return before
+        return frozenset()
+
+    def _race(self, run: int) -> tuple[str, ...]:
+        """Return the candidates that continue to a run, and note why the others do not."""
+        early = self.plan.leaves_early and run < self.limits.min_samples
         # In the order of the plan, which breaks ties between candidates; a set has no fixed order.
-        standings = self._standings(self.specs[1:])
-        result = step(standings, passes=run, most=self.plan.most_passes)
-        self.stopped = result.stopped
-        if not result.live:
-            return frozenset()
-        return frozenset({*result.live, self.plan.baseline.id})
+        standings = self._standings(self.specs[1:], early=early)
+        result = step(standings, Stage(passes=run, left=self._left_after(run), least=self._enough_passes))
+        stopped = dict(result.stopped)
+        for spec in stopped:
+            if self._is_hopeless(spec):
+                stopped[spec] = HOPELESS
+        self.stopped = stopped
+        return result.live
+
+    def _left_after(self, run: int) -> int:
+        """Return how many passes a leader can still get after the runs before this one."""
+        asked = sum(len(self.live(earlier)) for earlier in range(run))
+        left = passes_left(asked, len(self.plan.candidates), self._enough_passes)
+        return min(left, self.plan.most_passes - run)
+
+    @property
+    def _enough_passes(self) -> int:
+        """The passes that a promotion takes."""
+        if self.plan.leaves_early:
+            return self.limits.min_samples
+        return self.plan.least_passes
+
+    def _needs_more(self, run: int) -> bool:
+        """Whether the baseline alone is asked in a run, so that enough is known of what stays in force."""
+        if self._is_hopeless(self.plan.baseline.id):
+            return False
+        return run < self.plan.baseline_passes or (run < self.limits.min_samples and self.has_moved)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the baseline answers otherwise than it did in the earlier cycles on which the plan relies."""
+        if not self.plan.known_cycles:
+            return False
+        return not self._known or has_moved(self._known, self.trials(self.plan.baseline.id))
+
+    def standing_trials(self, cycle: int) -> tuple[Trial, ...]:
+        """Return all trials by which the baseline is diagnosed, if those of this cycle alone are too few."""
+        now = self.trials(self.plan.baseline.id)
+        runs = {trial.run for trial in now}
+        if len(runs) >= self.limits.min_samples or not self.plan.known_cycles or self.has_moved:
+            return now
+        return (*self._known, *(in_cycle(trial, cycle) for trial in now))
 
     def _capable(self, before: frozenset[str]) -> frozenset[str]:
         """Return the specs that are not hopeless yet, with the baseline; empty if all are hopeless."""
@@ -281,7 +322,7 @@ class PhaseRun:
             if not self._is_hopeless(spec):
                 capable.add(spec)
             elif spec != baseline:
-                stopped[spec] = "stopped: nothing but wrong answers"
+                stopped[spec] = HOPELESS
         self.stopped = stopped
         if not capable:
             return frozenset()
@@ -290,12 +331,13 @@ class PhaseRun:
     def _is_hopeless(self, spec: str) -> bool:
         return is_hopeless(self.plan.phase, self.metrics(spec), self.limits)
 
-    def _standings(self, specs: Iterable[str]) -> dict[str, RaceState]:
-        return {spec: self._standing(spec) for spec in specs}
+    def _standings(self, specs: Iterable[str], *, early: bool = False) -> dict[str, RaceState]:
+        return {spec: self._standing(spec, early=early) for spec in specs}
 
-    def _standing(self, spec: str) -> RaceState:
+    def _standing(self, spec: str, *, early: bool) -> RaceState:
         measured = self.measured(spec)
-        return race_state(measured, self._gates(measured))
+        patient = spec == self.plan.trial or bool(curable(self.plan.baseline, parse_spec(spec)))
+        return replace(race_state(measured, self._gates(measured), early=early), patient=patient)
 
     def _gates(self, measured: GateInput) -> tuple[GateResult, ...]:
         if measured.evidence is not None and measured.needed is not None and measured.evidence.reaches(measured.needed):
@@ -322,6 +364,7 @@ class PhaseRun:
             baseline=self.metrics(self.plan.baseline.id),
             evidence=self.tally(candidate),
             needed=needed,
+            early=self.plan.leaves_early,
         )
 
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
@@ -338,7 +381,7 @@ class PhaseRun:
             for trial in self._earlier.get(cycle, ()):
                 if trial.spec == spec:
                     in_pass = self._in_pass(trial)
-                    pooled.append(_in_cycle(in_pass, cycle))
+                    pooled.append(in_cycle(in_pass, cycle))
         return pooled
 
     def _in_pass(self, trial: Trial) -> Trial:
@@ -346,10 +389,6 @@ class PhaseRun:
         if not self.plan.block_passes:
             return trial
         return replace(trial, run=self.plan.pass_of(trial.run))
-
-
-def _in_cycle(trial: Trial, cycle: int) -> Trial:
-    return replace(trial, run=cycle * EARLIER_RUNS + trial.run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,9 @@ def proof_of(
         left_calls = settings.max_calls - calls
     if settings.max_cost_usd is not None:
         left_usd = settings.max_cost_usd - cost_usd
-    needed = sum(fewest_calls(following[phase], cases[phase]) for phase in trials)
+    needed = sum(
+        fewest_calls(following[phase], cases[phase], settings.phase(phase).limits.min_samples) for phase in trials
+    )
     what = _describe(trials)
     waits = f"{what} is left to the next cycle"
     if left_calls is not None and left_calls < needed:
@@ -83,11 +85,11 @@ def _describe(trials: Mapping[str, RuleChange]) -> str:
     return " and ".join(rules)
 
 
-def fewest_calls(plan: PhasePlan, cases: int) -> int:
-    """Return the minimum of calls that a proof takes."""
+def fewest_calls(plan: PhasePlan, cases: int, passes: int) -> int:
+    """Return the minimum of calls that a proof takes if it succeeds, which takes so many `passes` of both specs."""
     if plan.block_passes:
         return plan.fewest_calls(cases)
-    return 2 * plan.least_passes * cases
+    return 2 * passes * cases
 
 
 def most_calls(settings: Settings, phase: str, cases: int, *, in_blocks: bool) -> int:

@@ -97,7 +97,7 @@ def _again(
     plan = _stored_plan(cycle, phase, stored)
     comparisons = _comparisons(ledger, phase, plan.baseline.id, cycle)
     _require_tests(comparisons.values(), settings, cycle)
-    earlier: set[int] = set()
+    earlier: set[int] = set(plan.known_cycles)
     for comparison in comparisons.values():
         earlier.update(comparison.cycles)
     earlier.discard(cycle)
@@ -151,6 +151,8 @@ def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan
         candidates=tuple(candidates),
         least_passes=0,
         most_passes=0,
+        known_cycles=tuple(stored.get("known_cycles", ())),
+        leaves_early=stored.get("leaves_early", False),
         trial=stored.get("trial", ""),
         block_passes=stored.get("turns", 0),
     )

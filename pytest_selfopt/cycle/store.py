@@ -332,7 +332,7 @@ class CycleStore(SessionStore):
         comparisons: dict[str, Comparison] = {}
         if not partial:
             comparisons = self._open_comparisons(plan, suites, cycle)
-        earlier: set[int] = set()
+        earlier: set[int] = set(plan.known_cycles)
         for comparison in comparisons.values():
             earlier.update(comparison.cycles)
         earlier.discard(cycle)

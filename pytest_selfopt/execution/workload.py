@@ -51,9 +51,12 @@ class WorkloadPlan:
             plan = self._plans[one_pass.phase]
             is_released = one_pass.released.is_set()
             previous = before.get(one_pass.phase)
-            live = certain_specs(one_pass, previous, plan.least_passes)
-            if not partial and not is_released and one_pass.run >= plan.least_passes and previous != frozenset():
-                may_grow = True
+            live = certain_specs(one_pass, previous, plan)
+            if not is_released and one_pass.run >= plan.least_passes:
+                if partial:
+                    live = frozenset()
+                elif previous != frozenset():
+                    may_grow = True
             # In blocks each pass asks another spec.
             if is_released and not plan.block_passes:
                 before[one_pass.phase] = live
@@ -77,18 +80,16 @@ class WorkloadPlan:
         return left, sum(work.calls for work in whole.values())
 
 
-def certain_specs(one_pass: Pass, before: frozenset[str] | None, least_passes: int) -> frozenset[str]:
+def certain_specs(one_pass: Pass, before: frozenset[str] | None, plan: PhasePlan) -> frozenset[str]:
     """Return the specs that a pass is certain to ask.
 
-    Once it is released they are known. Until then, the first `least_passes` are expected to ask the specs of the pass
-    `before` that was released last (None: all), unless one of them turns out to be hopeless; nothing is certain of
-    later passes, which the race may not need.
+    Once it is released they are known. Until then, the first passes are expected to ask those of the specs that the
+    plan names for certain which the pass `before` that was released last (None: any) asked, unless one of them turns
+    out to be hopeless; nothing is certain of later passes, which the race may not need.
     """
     if one_pass.released.is_set():
         return one_pass.live
-    if one_pass.run >= least_passes:
-        return frozenset()
-    specs = frozenset(key.spec for key in one_pass.keys)
+    specs = frozenset(key.spec for key in one_pass.keys if plan.is_certain(key.spec, one_pass.run))
     if before is None:
         return specs
     return specs & before

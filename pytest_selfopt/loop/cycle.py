@@ -59,11 +59,15 @@ class PhaseEvidence:
     contenders: tuple[Contender, ...]
     cases: tuple[str, ...]
     limits: Limits
+    standing: tuple[Trial, ...] = ()
+    """The trials by which the baseline is diagnosed, if they are more than those of this cycle."""
     missing: int = 0
     groups: Mapping[str, str] = field(default_factory=dict)
     """The group of each case that has one."""
     together: Together | None = None
     """Whether cases move together although they have no groups; None if that cannot be told."""
+    leaves_early: bool = False
+    """Whether candidates could leave the race before there were enough passes."""
     trial: str = ""
     """The id of the contender that is the baseline with the rule on trial; empty if there is none."""
     space: SearchSpace = USUAL_SPACE
@@ -85,6 +89,8 @@ class Conclusion:
     in_force: Spec
     """The spec in force afterwards: the winner, the baseline with a rule still on trial, or the baseline."""
     metrics: Mapping[str, Metrics]
+    standing: Metrics
+    """The metrics of the spec in force afterwards, with earlier cycles if this one alone has too few passes of it."""
     judgements: tuple[CandidateJudgement, ...]
     diagnoses: tuple[Diagnosis, ...]
     """The diagnoses of the spec in force afterwards."""
@@ -137,9 +143,13 @@ def conclude(
     )
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
-    diagnoses = _diagnoses(in_force, trials[in_force.id], evidence)
+    trials_in_force = trials[in_force.id]
+    if in_force == evidence.baseline and evidence.standing:
+        trials_in_force = evidence.standing
+    standing = evaluate(in_force.id, trials_in_force, evidence.cases, evidence.groups)
+    diagnoses = _diagnoses(in_force, trials_in_force, evidence)
     recommendations = _recommendations(diagnoses, in_force, evidence, rules)
-    gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
+    gates = absolute_gates(standing, evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,
         baseline=evidence.baseline,
@@ -159,6 +169,7 @@ def conclude(
         baseline=evidence.baseline,
         in_force=in_force,
         metrics=metrics,
+        standing=standing,
         judgements=judgements,
         diagnoses=diagnoses,
         gates=gates,
@@ -283,5 +294,7 @@ def _judge(
         needed=needed,
         missing=evidence.missing,
         together=evidence.together,
+        early=evidence.leaves_early,
+        has_left=evidence.leaves_early,
     )
     return judge(measured, evidence.limits, comparison=number, own_gates=own_gates)

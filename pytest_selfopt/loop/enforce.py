@@ -11,6 +11,7 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.loop.provenance import Premises, together
+from pytest_selfopt.loop.race import MOST_HELD_PASSES
 from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
@@ -23,10 +24,6 @@ class Enforcement:
 
     rules: tuple[Rule, ...]
     changes: tuple[RuleChange, ...]
-
-
-MOST_HELD_PASSES = 21
-"""Passes after which an undecided comparison is abandoned: three cycles of seven."""
 
 
 def enforce(

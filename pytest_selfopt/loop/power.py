@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pytest_selfopt.loop.evidence.odds import bar, log10_odds
 from pytest_selfopt.loop.evidence.prompts import log10_prompt_odds
-from pytest_selfopt.loop.race import RaceState, most_passes, step
+from pytest_selfopt.loop.race import RaceState, Stage, most_passes, passes_left, step
 from pytest_selfopt.loop.thresholds import Claim
 
 LOWER_QUARTILE = 0.6745
@@ -37,8 +37,9 @@ class Outlook:
     """The plan of a cycle.
 
     `first_test` is the number of its first comparison, `churn` the share of repeats of one prompt with one spec whose
-    outcomes differ (0: never; 0.5: coin flips). Without a `race` all candidates get the `least` passes. With the claim
-    on new prompts, gains are those on all prompts that could be asked, of which the `cases` are drawn. If cases are in
+    outcomes differ (0: never; 0.5: coin flips). A promotion takes the `least` passes, and so does a baseline that is
+    not `known` from earlier cycles; without a `race` all candidates get them. With the claim on new prompts, gains are
+    those on all prompts that could be asked, of which the `cases` are drawn. If cases are in
     `groups`, there are so many units of evidence (None: as many as cases), which are taken to be fixed as wholes and to
     flip as wholes, the worst that cases in groups can do.
     """
@@ -49,6 +50,7 @@ class Outlook:
     churn: float = STEADY
     least: int = 3
     race: bool = True
+    known: bool = False
     claim: Claim = Claim.SUITE
     groups: int | None = None
 
@@ -71,13 +73,24 @@ class Outlook:
 
     @property
     def fewest_calls(self) -> int:
-        """Calls of a cycle in which no candidate continues after the first passes."""
-        return (self.candidates + 1) * self.least * self.cases
+        """Calls of a cycle in which no candidate continues after the first pass."""
+        if not self.race:
+            return (self.candidates + 1) * self.least * self.cases
+        return (self.candidates + self.baseline_passes) * self.cases
 
     @property
     def most_calls(self) -> int:
         """Calls of a cycle whose leader continues to the end."""
-        return self.fewest_calls + 2 * (self.most - self.least) * self.cases
+        if not self.race:
+            return self.fewest_calls
+        return (self.candidates + 1 + 2 * (self.most - 1)) * self.cases
+
+    @property
+    def baseline_passes(self) -> int:
+        """The passes that the baseline gets although no candidate is left beside it."""
+        if self.known:
+            return 1
+        return self.least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +177,10 @@ def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
     better = str(outlook.candidates - 1)
     standings = _start(outlook)
     live: Sequence[str] = tuple(standings)
-    passes = calls = 0
+    passes = asked = 0
     while live:
         passes += 1
-        calls += (1 + len(live)) * outlook.cases
+        asked += 1 + len(live)
         for name in live:
             if name == better and outlook.claim is Claim.NEW_PROMPTS:
                 wins, losses = _ask_again(differences, outlook.churn, rng)
@@ -178,12 +191,19 @@ def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
             standings[name] = _after_pass(standings[name], wins, losses)
         if outlook.claim is Claim.NEW_PROMPTS:
             standings[better] = _with_claim(standings[better], fixed, differences, outlook)
-        if passes < outlook.least:
-            continue
-        if standings[better].won:
-            return True, calls
-        live = step(standings, passes=passes, most=outlook.most).live
-    return False, calls
+        if passes >= outlook.least and standings[better].won:
+            return True, asked * outlook.cases
+        if outlook.race or passes >= outlook.least:
+            live = step(standings, Stage(passes=passes, left=_left(outlook, asked), least=outlook.least)).live
+    asked += max(0, outlook.baseline_passes - passes)
+    return False, asked * outlook.cases
+
+
+def _left(outlook: Outlook, asked: int) -> int:
+    """Return the passes left for a leader after all specs were asked so many passes together."""
+    if not outlook.race:
+        return 0
+    return passes_left(asked, outlook.candidates, outlook.least)
 
 
 def _start(outlook: Outlook) -> dict[str, RaceState]:

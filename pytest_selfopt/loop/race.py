@@ -1,4 +1,14 @@
-"""The race: which specs continue to the next pass; all for three passes, then one candidate and the baseline."""
+"""The race: which candidates continue to the next pass.
+
+After every pass a candidate continues only if it is ahead and can still reach its bar. Until enough passes are made for
+a promotion (`min_samples`), all such candidates continue; from then on only the one furthest ahead.
+
+Leaving early costs nothing of the guarantee. If a candidate is no better, the odds of its comparison are a nonnegative
+supermartingale over the passes that it is asked (`evidence.odds`), and whether it is asked in a pass depends only on
+earlier passes. A supermartingale that stands still in some steps, chosen by the past alone, remains one; so by Ville's
+inequality the chance that the odds ever reach the bar B is at most 1/B, whenever the candidate pauses, leaves or comes
+back. Only promotions can be false, and they need the bar: what leaving costs is power, where better ones begin badly.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +21,22 @@ from pytest_selfopt.loop.evidence.bets import Bets
 from pytest_selfopt.loop.evidence.forecast import within_reach
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, lasting_reason
 
+FULL_PASSES = 7
+"""The number of passes for every spec without a race."""
+HORIZON = 10
+"""Passes ahead within which a candidate must be able to reach its bar, in this cycle or later ones."""
+MOST_HELD_PASSES = 30
+"""Passes after which an undecided comparison is abandoned: three cycles of ten."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceState:
     """The state of a candidate after some passes, and the odds it must reach.
 
-    `out` means that a gate other than the odds rejects it or, for the reason `lasting`, holds it for ever; `waits` that
-    one holds it, which more passes may change; `repeats` that no answer has differed between its passes.
+    `passes` are those of its comparison, earlier cycles included. `out` means that a gate other than the odds rejects
+    it or, for the reason `lasting`, holds it for ever; `waits` that one holds it, which more passes may change;
+    `repeats` that no answer has differed between its passes. One that is `patient` may win although it is not ahead
+    yet: what it cures, such as time-outs, has perhaps not come up.
     """
 
     wins: int
@@ -28,6 +47,7 @@ class RaceState:
     waits: bool = False
     lasting: str = ""
     repeats: bool = False
+    patient: bool = False
     grouped: Bets | None = None
     """What the odds bet on if cases are in groups; None: each pair of outcomes."""
 
@@ -45,6 +65,12 @@ class RaceState:
     def won(self) -> bool:
         """Whether the candidate would be promoted now."""
         return not self.out and not self.waits and self.over_bar
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing is known yet that speaks against the candidate."""
+        silent = not self.passes or (self.patient and self.wins >= self.losses)
+        return silent and not self.out
 
     @property
     def lead(self) -> float:
@@ -68,19 +94,27 @@ class RaceStep:
     stopped: Mapping[str, str]
 
 
+def most_asked(candidates: int, least: int = 3) -> int:
+    """Return the passes that all specs of a phase may get together: least + 4 for each, seven where least is 3."""
+    return (least + 4) * (candidates + 1)
+
+
 def most_passes(candidates: int, least: int = 3) -> int:
-    """Return the leader's maximum of passes: least + 2(M+1), so never more calls than seven passes for all."""
+    """Return the leader's maximum of passes, if all others leave after the first: 1 + 3(M+1) where least is 3."""
     if not candidates:
         return least
-    return least + 2 * (candidates + 1)
+    return 1 + passes_left(candidates + 1, candidates, least)
 
 
-FULL_PASSES = 7
-"""The number of passes for every spec without a race."""
+def passes_left(asked: int, candidates: int, least: int = 3) -> int:
+    """Return how many passes are left for a leader and the baseline, once all specs have `asked` passes together."""
+    return max(0, most_asked(candidates, least) - asked) // 2
 
 
-def race_state(measured: GateInput, results: Sequence[GateResult]) -> RaceState:
+def race_state(measured: GateInput, results: Sequence[GateResult], *, early: bool = False) -> RaceState:
     """Return the state of a candidate by its measurements and the results of its gates.
+
+    Before there are enough passes for a promotion (`early`), only results that are certain put it out.
 
     Raises:
         ValueError: if it was measured without a baseline, or not by odds.
@@ -88,6 +122,8 @@ def race_state(measured: GateInput, results: Sequence[GateResult]) -> RaceState:
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:
         raise ValueError(f"{measured.spec} has no pairs that are judged by odds")
+    if early:
+        results = [result for result in results if result.certain]
     out, waits = obstacles(results)
     return RaceState(
         wins=evidence.wins,
@@ -108,7 +144,7 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
     for result in results:
         if result.passed or result.name in _COUNTED:
             continue
-        rejects = result.asks is Verdict.REJECT
+        rejects = result.certain or result.asks is Verdict.REJECT
         out = out or rejects or result.name in _LASTING or bool(result.lasting)
         held = held or result.asks is Verdict.HOLD
     return out, held
@@ -120,17 +156,44 @@ _LASTING = ("comparable", "independent", "errors", "together", "cost", "cost_rat
 unknown prices, and prices that are too high."""
 
 
-def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:
-    """Decide after `passes` passes which candidate continues; `standings` are by spec id, in the order of the plan.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """How far a race is: the passes made, and those `left` in this cycle for a leader.
 
-    Of those that can still reach their bar, the one furthest ahead continues; if it falls back, the next one does. None
-    continues once there is a winner. Pauses of a candidate leave the evidence valid: whether it is asked in a pass
+    A promotion takes `least` passes. Where later cycles continue a comparison, it may get up to `horizon` more passes
+    there.
+    """
+
+    passes: int
+    left: int
+    least: int = 3
+    horizon: int = HORIZON
+
+    def reach(self, standing: RaceState) -> int:
+        """Return how many more passes a candidate may get, in this cycle or in later ones."""
+        if not self.left:
+            return 0
+        return max(self.left, min(self.horizon, MOST_HELD_PASSES - standing.passes))
+
+    def may_win(self, standing: RaceState) -> bool:
+        """Whether the passes that it may get can still bring a candidate over its bar."""
+        return standing.may_win(self.reach(standing))
+
+
+def step(standings: Mapping[str, RaceState], stage: Stage) -> RaceStep:
+    """Decide which candidates continue.
+
+    `standings` are by spec id, in the order of the plan. Those continue that can still reach their bar: all of them
+    before there are enough passes for a promotion, then the one furthest ahead; if it falls back, the next one does.
+    None continues once there is a winner. Pauses of a candidate leave the evidence valid: whether it is asked in a pass
     depends only on earlier passes.
     """
-    winners = [spec for spec, standing in standings.items() if standing.won]
+    winners: list[str] = []
     live: list[str] = []
-    if not winners and passes < most:
-        live = _leader(standings, most - passes)
+    if stage.passes >= stage.least:
+        winners = [spec for spec, standing in standings.items() if standing.won]
+    if not winners and stage.left:
+        live = _hopeful(standings, stage)
     ahead = None
     foremost = winners or live
     if foremost:
@@ -138,18 +201,24 @@ def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceS
     stopped = {}
     for spec, standing in standings.items():
         if spec not in winners and spec not in live:
-            stopped[spec] = f"stopped: {_why(standing, ahead, passes, most)}"
+            stopped[spec] = f"stopped: {_why(standing, ahead, stage)}"
     return RaceStep(live=tuple(live), stopped=stopped)
 
 
-def _leader(standings: Mapping[str, RaceState], more: int) -> list[str]:
-    """Return the candidate furthest ahead among those that `more` passes can bring over their bar, if any."""
-    hopeful = [spec for spec, standing in standings.items() if standing.may_win(more)]
-    # Ties go to the first in the order of the plan.
-    return sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
+def _hopeful(standings: Mapping[str, RaceState], stage: Stage) -> list[str]:
+    """Return the candidates that can still reach their bar; once there are enough passes only the one furthest ahead.
+
+    A candidate whose passes were all lost to an outage may still be any, and so may a patient one that is not behind.
+    """
+    hopeful = [spec for spec, standing in standings.items() if stage.may_win(standing)]
+    if stage.passes >= stage.least:
+        # Ties go to the first in the order of the plan.
+        return sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
+    unknown = [spec for spec, standing in standings.items() if standing.is_unknown]
+    return [spec for spec in standings if spec in hopeful or spec in unknown]
 
 
-def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -> str:
+def _why(standing: RaceState, ahead: RaceState | None, stage: Stage) -> str:
     """Say why a candidate does not continue, and how far it is behind `ahead`, which wins or continues."""
     score = _score(standing)
     if standing.lasting:
@@ -162,12 +231,13 @@ def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -
     beside_bar = f"{score}, odds {reached}:1 of {format_odds(standing.bar)}:1"
     if standing.waits and standing.over_bar:
         return f"a gate besides accuracy holds it ({beside_bar})"
-    if passes >= most:
-        return f"{most} passes are all a cycle gives ({beside_bar})"
-    if standing.repeats and not standing.may_win(most - passes):
-        return f"its answers repeat, and {most - passes} more passes of them will not show it ({beside_bar})"
-    if not standing.may_win(most - passes) or ahead is None:
-        return f"{most - passes} more passes will not show it ({beside_bar})"
+    if not stage.left:
+        return f"{stage.passes} passes are all a cycle gives ({beside_bar})"
+    more = stage.reach(standing)
+    if standing.repeats and not standing.may_win(more):
+        return f"its answers repeat, and {more} more passes of them will not show it ({beside_bar})"
+    if not standing.may_win(more) or ahead is None:
+        return f"{more} more passes will not show it ({beside_bar})"
     return f"another candidate is further ahead ({score}; that one {_score(ahead)})"
 
 

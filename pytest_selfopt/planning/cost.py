@@ -94,7 +94,7 @@ def estimate_phase(
     Raises:
         SelfoptError: if the ledger cannot be read.
     """
-    least = [trial for trial in trials if trial.key.run < plan.least_passes]
+    least = [trial for trial in trials if plan.is_certain(trial.key.spec, trial.key.run)]
     known: Sequence[TokensOfSpec] = ()
     if ledger is not None:
         known = ledger.tokens(plan.phase)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.console.verdict_text import costs_more, describe_ratio
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.diagnosis.troubles import UNMEASURED, Troubles
 from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.trial import Json
+from pytest_selfopt.trial import Json, Trial
 
 MEASURED = "measured"
 """The field of a cycle's result that has the numbers of its specs, by phase and id."""
 
 
-def measured_entry(metrics: Metrics, suite: str) -> dict[str, Json]:
-    """Return what a cycle's result keeps of a spec; `suite` is the address of the suite that it was asked."""
+EARLIER_RUNS = 1_000
+"""The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
+_ENOUGH = 7
+"""Passes of earlier cycles with which a baseline is compared, the newest first."""
+
+
+def measured_entry(
+    metrics: Metrics, suite: str, *, rests: str = "", passes: int = 0, moved: bool = False
+) -> dict[str, Json]:
+    """Return what a cycle's result keeps of a spec; `suite` is the address of the suite that it was asked.
+
+    `rests` is the fingerprint of its provenance, `passes` are those of the cycle that later ones can rely on; `moved`
+    says that the answers differ from those of earlier cycles.
+    """
     return {
         "suite": suite,
+        "rests": rests,
+        "passes": passes,
+        "moved": moved,
         "wrong": metrics.misses,
         "errors_by_kind": dict(metrics.errors_by_kind),
         "churn": metrics.spread.churn,
@@ -36,6 +54,56 @@ def troubles_of(ledger: Ledger | None, baseline: Spec, suite: str) -> Troubles:
     if entry["suite"] == suite:
         wrong = entry["wrong"]
     return Troubles(wrong=wrong, errors_by_kind=entry["errors_by_kind"], varies=entry["churn"] > 0)
+
+
+def known_cycles(ledger: Ledger | None, baseline: Spec, suite: str, rests: str, *, least: int) -> tuple[int, ...]:
+    """Return the last cycles that measured a baseline in at least so many passes together; empty if there are none.
+
+    They end where it was asked another suite, rested on something else, or moved.
+    """
+    if ledger is None:
+        return ()
+    cycles: list[int] = []
+    passes = 0
+    for cycle in reversed(ledger.cycles()):
+        entry = (cycle["result"] or {}).get(MEASURED, {}).get(baseline.phase, {}).get(baseline.id)
+        if entry is None:
+            continue
+        # Results of older versions do not say on what they rest.
+        if entry["suite"] != suite or entry.get("rests") != rests:
+            break
+        if entry["passes"]:
+            cycles.append(cycle["id"])
+            passes += entry["passes"]
+        if entry["moved"] or passes >= _ENOUGH:
+            break
+    if passes < least:
+        return ()
+    return tuple(reversed(cycles))
+
+
+def known_trials(
+    plan: PhasePlan, earlier: Mapping[int, Sequence[Trial]], suites: Sequence[Suite], cases: Sequence[str]
+) -> tuple[Trial, ...]:
+    """Return the baseline's trials of the known cycles, with run indices that are unique over cycles.
+
+    `earlier` are the trials of earlier cycles. Empty if not every case was asked in the same words.
+    """
+    hashes = {case.key: case.content_hash for suite in suites for case in suite.cases}
+    trials: list[Trial] = []
+    for cycle in plan.known_cycles:
+        for trial in earlier.get(cycle, ()):
+            same = hashes.get(trial.case, trial.case_hash) == trial.case_hash
+            if trial.spec == plan.baseline.id and trial.case in cases and same:
+                trials.append(in_cycle(trial, cycle))
+    if not {trial.case for trial in trials}.issuperset(cases):
+        return ()
+    return tuple(trials)
+
+
+def in_cycle(trial: Trial, cycle: int) -> Trial:
+    """Return a trial with a run index that is unique over cycles."""
+    return replace(trial, run=cycle * EARLIER_RUNS + trial.run)
 
 
 def too_expensive(

@@ -9,8 +9,8 @@ from pathlib import Path
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.race import MOST_HELD_PASSES
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 from pytest_selfopt.loop.undo.logged import taken_back_of
 from pytest_selfopt.loop.undo.taken_back import TakenBack

@@ -57,7 +57,8 @@ class PlannedTrial:
 class PhasePlan:
     """The work of a session on one phase.
 
-    Every spec gets `least_passes`; `most_passes` is how many passes the specs still in the race may get.
+    Every spec gets `least_passes`, and the baseline at least `baseline_passes`; `most_passes` is how many passes the
+    specs still in the race may get.
     `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates. `requested` is
     the configured model, which a rule may replace, or the command line (`forced`).
     """
@@ -68,6 +69,12 @@ class PhasePlan:
     because: tuple[str, ...] = ()
     least_passes: int = 1
     most_passes: int = 1
+    baseline_passes: int = 0
+    """The passes that the baseline gets although no candidate is left beside it."""
+    known_cycles: tuple[int, ...] = ()
+    """The earlier cycles that measured the baseline, if they are enough."""
+    leaves_early: bool = False
+    """Whether candidates may leave the race before there are enough passes for a promotion."""
     left: int = 0
     unneeded: int = 0
     """The number of untried neighbours that cure nothing that was measured."""
@@ -109,7 +116,7 @@ class PhasePlan:
         """
         if self.only_proves or self.block_passes:
             return False
-        return spec == self.baseline and run < self.least_passes
+        return spec == self.baseline and run < max(self.least_passes, self.baseline_passes)
 
     def begins_block(self, run: int) -> bool:
         """Whether a block begins with a run."""
@@ -123,14 +130,22 @@ class PhasePlan:
         rounds = run // round_passes
         return rounds * self.block_passes + run % self.block_passes
 
+    def is_certain(self, spec: str, run: int) -> bool:
+        """Whether a run asks a spec whatever comes before it, unless a model turns out to be hopeless."""
+        return run < self.least_passes or (spec == self.baseline.id and run < self.baseline_passes)
+
     def fewest_calls(self, cases: int) -> int:
-        """Return the calls of the passes that every spec gets."""
-        calls_a_case = sum(len(self.specs_in(run)) for run in range(self.least_passes))
-        return calls_a_case * cases
+        """Return the calls of the passes that every spec gets, and of the further ones that the baseline gets."""
+        calls_a_case = max(0, self.baseline_passes - self.least_passes)
+        return calls_a_case * cases + self._first_calls(cases)
 
     def most_calls(self, cases: int) -> int:
         """Return the calls if one candidate gets all passes."""
         specs = min(2, len(self.specs_in(0)))
         further_passes = self.most_passes - self.least_passes
         further_calls = specs * further_passes * cases
-        return self.fewest_calls(cases) + further_calls
+        return self._first_calls(cases) + further_calls
+
+    def _first_calls(self, cases: int) -> int:
+        """Return the calls of the passes that every spec gets."""
+        return sum(len(self.specs_in(run)) for run in range(self.least_passes)) * cases

@@ -24,7 +24,7 @@ from pytest_selfopt.planning.askable import (
     without_refused,
 )
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
-from pytest_selfopt.planning.measured import too_expensive, troubles_of
+from pytest_selfopt.planning.measured import known_cycles, too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
@@ -94,8 +94,19 @@ def plan_phase(
     base = replace(base, rejected=rejected, because=(*base.because, *not_tried, *waiting.values(), *left_alone))
     plan = with_candidates(base, space, search, in_turns=in_turns)
     candidates = with_isolation_told(plan.candidates, plan.baseline, settings)
-    least, most = _passes(plan, settings)
-    return replace(plan, candidates=candidates, least_passes=least, most_passes=most)
+    plan = replace(plan, candidates=candidates)
+    return _with_passes(_with_known(plan, suite, settings, ledger, provenance), settings)
+
+
+def _with_known(
+    plan: PhasePlan, suite: Suite, settings: Settings, ledger: Ledger | None, provenance: ProvenanceResolver
+) -> PhasePlan:
+    """Add the earlier cycles that measured the baseline, on which a race can rely."""
+    if plan.block_passes or not settings.race:
+        return plan
+    baseline, least = plan.baseline, settings.phase(plan.phase).limits.min_samples
+    rests = provenance.fingerprint(baseline, baseline)
+    return replace(plan, known_cycles=known_cycles(ledger, baseline, suite_address(suite), rests, least=least))
 
 
 def _left_alone(baseline: Spec, taken_back: Iterable[TakenBack]) -> Iterator[str]:
@@ -261,16 +272,27 @@ def _from_no_diagnosis(rule: Rule | None) -> bool:
     return rule is not None and "action" not in (rule.evidence or {})
 
 
-def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:
-    """Return the passes that every spec gets, and the most that one candidate may get."""
+def _with_passes(plan: PhasePlan, settings: Settings) -> PhasePlan:
+    """Set the passes that every spec gets, and the most that one candidate may get."""
     if plan.block_passes:
         round_passes = plan.block_passes * len(plan.specs)
-        return round_passes, BLOCKS_OF_A_SPEC * round_passes
+        return replace(plan, least_passes=round_passes, most_passes=BLOCKS_OF_A_SPEC * round_passes)
     least = settings.phase(plan.phase).limits.min_samples
     full = max(FULL_PASSES, least)
     if not settings.race:
-        return full, full
-    return least, most_passes(len(plan.candidates), least)
+        return replace(plan, least_passes=full, most_passes=full)
+    baseline_passes = least
+    if plan.known_cycles:
+        baseline_passes = 1
+    if not plan.candidates:
+        return replace(plan, least_passes=baseline_passes, most_passes=least)
+    return replace(
+        plan,
+        least_passes=1,
+        most_passes=most_passes(len(plan.candidates), least),
+        baseline_passes=baseline_passes,
+        leaves_early=True,
+    )
 
 
 def _on_trial(

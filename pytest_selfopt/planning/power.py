@@ -22,7 +22,8 @@ from pytest_selfopt.loop.power import (
     prompts_needed,
 )
 from pytest_selfopt.loop.race import FULL_PASSES
-from pytest_selfopt.loop.thresholds import Claim
+from pytest_selfopt.loop.thresholds import Claim, Limits
+from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import last_churn
 from pytest_selfopt.settings import Settings
 
@@ -61,6 +62,28 @@ def known_of(settings: Settings, phase: str) -> Known:
     return Known(first_test=last_test + 1, churn=churn)
 
 
+def outlooks_of(
+    plan: PhasePlan, limits: Limits, *, cases: int, first: int, churn: float | None, groups: int | None = None
+) -> tuple[Outlook, ...]:
+    """Return the outlook of a planned cycle, or two bounds for it if the variation of answers is unknown.
+
+    `first` is the number of its first test.
+    """
+    outlook = Outlook(
+        cases=cases,
+        candidates=len(plan.candidates),
+        first_test=first,
+        least=limits.min_samples,
+        race=plan.leaves_early,
+        known=bool(plan.known_cycles),
+        claim=limits.claim,
+        groups=groups,
+    )
+    if not plan.leaves_early:
+        outlook = replace(outlook, least=plan.least_passes)
+    return tuple(replace(outlook, churn=each) for each in Known(churn=churn).churns)
+
+
 def power_report(
     paths: Sequence[Path],
     *,
@@ -81,6 +104,7 @@ def power_report(
         candidates=candidates,
         first_test=known.first_test,
         least=least,
+        known=known.churn is not None,
         claim=claim,
         groups=_number_of_groups(suites),
     )

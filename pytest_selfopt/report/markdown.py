@@ -78,6 +78,8 @@ def _phase(phase: PhaseReport) -> list[str]:
     lines = [f"## {plain(phase.phase)}", "", paragraph(phase.sentence) or "Nothing was decided.", ""]
     over = f"{phase.cases:,} prompts, {counted(phase.runs, 'pass')}"
     lines += [f"In force after cycle {phase.cycle}: {code(phase.in_force)} ({over})", ""]
+    if phase.saved:
+        lines += [paragraph(phase.saved), ""]
     if phase.has_changed:
         lines += [f"In force now: {code(phase.in_force_now or 'nothing')}{_taken_back(phase.taken_back)}", ""]
     lines += _matrix(phase)

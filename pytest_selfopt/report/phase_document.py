@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
+from pytest_selfopt.console.verdict_text import describe_saved
 
 VERDICTS = ("PROMOTE", "HOLD", "REJECT")
 """The verdicts, best first: the best of several is the verdict on all of them."""
@@ -286,6 +287,12 @@ class PhaseReport:
     def has_changed(self) -> bool:
         """Whether something else is in force now than the cycle left."""
         return self.in_force_now not in (None, self.in_force)
+
+    @property
+    def saved(self) -> str:
+        """Say what leaving the race early saved; empty if nothing was."""
+        measured = [spec.measured for spec in self.specs if spec.measured is not None]
+        return describe_saved([numbers.trials for numbers in measured], self.cases)
 
     def state_of(self, spec: SpecReport) -> str:
         """Say whether a spec is in force, or was after the cycle; empty if it neither is nor was."""

@@ -71,13 +71,13 @@ def test_a_dry_run_plans_without_calls(long_project: Make) -> None:
     dry = made.run("--selfopt-cycle", "--selfopt-dry-run")
     assert dry.ret == 0
     assert f"candidate {MODEL}/atomic/schema/t60/r1/i0 (untried)" in said(dry)
-    assert f"{LONG_CASES} prompts, 144 to 336 calls, cost unknown: {MODEL} has no price" in said(dry)
+    assert f"{LONG_CASES} prompts, 72 to 336 calls, cost unknown: {MODEL} has no price" in said(dry)
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
     assert made.run("--selfopt-cycle").ret == 0
     after = made.run("--selfopt-cycle", "--selfopt-dry-run")
     assert f"baseline {MODEL}/atomic/schema/t60/r1/i0" in said(after)
-    assert made.server.seen.asked == 144
+    assert made.server.seen.asked == 120
 
 
 def test_a_dry_run_estimates_from_earlier_calls(long_project: Make) -> None:
@@ -85,7 +85,7 @@ def test_a_dry_run_estimates_from_earlier_calls(long_project: Make) -> None:
     prices = "\nprice_in = 10000\nprice_out = 20000\n"
     made.configure(prices)
     first = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
-    assert "144 to 336 calls, at most $" in first
+    assert "72 to 336 calls, at most $" in first
     assert ", by the bytes of the prompts; that is more than $0.50" in first
     made.run("--selfopt-cycle")
     dry = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))

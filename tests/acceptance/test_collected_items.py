@@ -107,7 +107,7 @@ def test_items_that_take_much_memory_are_announced(long_project: Callable[..., P
     made = long_project()
     made.pytester.makeconftest("from pytest_selfopt.session import collection\n\ncollection._MANY_TRIALS = 100\n")
     result = made.run("--selfopt-cycle", "--selfopt-dry-run")
-    assert "test_items.py::test_items has 528 trials; pytest keeps an item for each" in said(result)
+    assert "test_items.py::test_items has 624 trials; pytest keeps an item for each" in said(result)
     assert result.stdout.str().index("pytest keeps an item") < result.stdout.str().index("dry run")
 
 
@@ -209,7 +209,7 @@ def test_plugins_see_only_items_that_run(project: Callable[..., Project], worker
     result = made.run("--selfopt-cycle", "-p", "watcher", workers)
     assert result.ret == 0
     seen = (made.path / "seen.txt").read_text().splitlines()
-    assert len(seen) == len(set(seen)) == 4 * 3 * CASES, "of 528 items, the race has stopped the others"
+    assert len(seen) == len(set(seen)) == (4 + 2 * 3) * CASES, "of 624 items, the race has stopped the others"
     lines = (made.path / "reprs.txt").read_text().splitlines()
-    assert len(lines) == 2 * 3 * CALLS
+    assert len(lines) == (3 + 1) * CALLS
     assert lines[0].startswith("items.jsonl:"), "one line, for plugins that see it before ours, too"

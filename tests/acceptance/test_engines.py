@@ -169,8 +169,9 @@ def test_a_spent_quota_stops_the_session(project: Make, engine: Engine) -> None:
     resumed = made.run("--selfopt-cycle", "--selfopt-resume", *engine.use)
     assert resumed.ret in (0, 10), said(resumed)
     # What a worker has stored as refused is recorded as that; all else is asked.
-    assert PLANNED <= made.server.seen.asked <= PLANNED + refused
-    assert sum(trials(made.path).values()) == PLANNED
+    # Too many errors for three passes may end the race of the candidate, never that of the baseline.
+    assert (3 + 1) * CASES <= made.server.seen.asked <= PLANNED + refused
+    assert (3 + 1) * CASES <= sum(trials(made.path).values()) <= PLANNED
 
 
 @pytest.mark.parametrize("turn", TRIES)
@@ -265,7 +266,8 @@ def test_an_oversized_call_is_an_isolated_error(project: Make, engine: Engine) -
     made.write_suite(lines)
     result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())
-    assert errors["error"] == PLANNED / CASES
+    # The candidate leaves after two passes: two errors are too many for three.
+    assert errors["error"] == 3 + 2
     assert f"bytes long, but {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 

@@ -46,9 +46,9 @@ def test_cycle_and_gate_count_neither_way(made: Project) -> None:
     assert said(result).count("begins to pass") == 1
     assert news in said(result)
     assert "and 6 calls to see whether expected failures begin to pass" in said(result)
-    result.assert_outcomes(passed=4 * 3 * COUNTED, xfailed=3, xpassed=3)
+    result.assert_outcomes(passed=(4 + 2) * COUNTED, xfailed=3, xpassed=3)
     specs = json.loads((made.path / "out.json").read_text())["phases"][0]["specs"]
-    numbers = specs[0]["metrics"]
+    numbers = max((spec["metrics"] for spec in specs), key=lambda metrics: metrics["trials"])
     assert (numbers["trials"], numbers["accuracy"]) == (COUNTED * 3, 1.0)
     # Candidates are not asked.
     with Ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:

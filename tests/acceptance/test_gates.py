@@ -67,12 +67,11 @@ def test_a_faulty_project_gate_loses_no_trial(long_project: Make, answer: str, c
     assert complaint in said(result)
     assert "Traceback" not in said(result)
     assert not (made.path / "routing_config.json").exists()
-    asked = made.server.seen.asked
     made.pytester.makeconftest("")
     again = made.run("--selfopt-cycle", "--selfopt-resume")
     assert again.ret == 0
     assert "PROMOTE schema" in said(again)
-    assert made.server.seen.asked == asked == 2 * 3 * LONG_CASES
+    assert made.server.seen.asked == 2 * 3 * LONG_CASES
 
 
 def test_the_classic_rule_takes_seven_passes(long_project: Make) -> None:
@@ -135,7 +134,8 @@ def test_all_wrong_answers_end_the_extended_phase(long_project: Make) -> None:
 def test_promising_candidates_continue_in_the_extended_phase(long_project: Make) -> None:
     """The baseline, hopeless itself, is asked beside a candidate that is not; the other one is out."""
     wrong = {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}
-    made = long_project({"rules": right(constrained=True), "default": wrong})
+    greets = {"when": {"prompt": "Hello", "constrained": True}, "then": {"text": "Hello!"}}
+    made = long_project({"rules": [*right(constrained=True), greets], "default": wrong})
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS.replace('"schema"', '"schema", "atomic"'))
     made.run("--selfopt-cycle")
@@ -200,10 +200,10 @@ def test_power_is_reported_before_spending(long_project: Make) -> None:
     before = made.selfopt("power", "items.jsonl")
     assert before.returncode == 0
     assert f"items: {LONG_CASES} prompts, {LONG_RESTRAINT} of them need no tool" in before.stdout
-    assert "3 candidates beside the baseline: 144 to 336 calls a cycle" in before.stdout
+    assert "3 candidates beside the baseline: 72 to 336 calls a cycle" in before.stdout
     assert "is comparison 1: it needs odds of 220:1" in before.stdout
     assert "found in 3 of 4 cycles when 0% of repeats differ: +0.08 or more" in before.stdout
-    assert re.search(r"\+0\.10 +132 prompts +162 prompts\n", before.stdout)
+    assert re.search(r"\+0\.10 +132 prompts +157 prompts\n", before.stdout)
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
     assert made.run("--selfopt-cycle").ret == 0
@@ -241,7 +241,7 @@ def test_too_many_unanswered_pairs_are_named(long_project: Make) -> None:
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle")
     assert result.ret == 10
-    assert "comparable: 6 of 36 pairs lack an answer on one side (16.7%), at most 10% may" in said(result)
+    assert "comparable: 2 of 12 pairs lack an answer on one side (16.7%), at most 10% may" in said(result)
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\ncomparable = 0.2\nerrors = 0.2\n")
     assert "PROMOTE schema" in said(made.run("--selfopt-cycle"))
     assert len(long_suite()) == LONG_CASES + 2

@@ -25,7 +25,10 @@ from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
-PLANNED = 4 * 3 * CASES
+PLANNED = (4 + 2 * 3) * CASES
+"""Of the candidates, `atomic` is not ahead, and leaves after the first pass."""
+UNDECIDED = (4 + 2) * CASES
+"""None is ahead; the baseline gets its three passes alone."""
 MOMENTS = int(os.environ.get("SELFOPT_CRASH_MOMENTS", "5"))
 SEED = 20_261_121
 
@@ -78,7 +81,9 @@ def test_resuming_after_kill_9_repeats_no_call(project: Make, moment: int, way: 
     assert len(after) == PLANNED
     assert made.server.seen.asked - asked == PLANNED - len(before)
     assert Counter((row[4], row[5]) for row in after.values()) == {
-        (spec, run): CASES for spec in {row[4] for row in after.values()} for run in range(3)
+        (spec, run): CASES
+        for spec in {row[4] for row in after.values()}
+        for run in range(1 if "/atomic/atomic/" in spec else 3)
     }
     assert "PROMOTE schema" in said(result)
     assert made.routing()["rules"][0]["variant"] == "schema"
@@ -187,4 +192,4 @@ def test_a_warm_up_is_not_repeated(project: Make) -> None:
     assert made.run("--selfopt-cycle", "--selfopt-warmup", "--selfopt-resume").ret == 0
     prompts = Counter(request["messages"][-1]["content"] for request in made.server.seen.requests)
     assert prompts["What is 2+2?"] == 4
-    assert sum(prompts.values()) == 4 + PLANNED
+    assert sum(prompts.values()) == 4 + UNDECIDED

@@ -78,9 +78,9 @@ def test_phase_skipped_whole_is_not_measured(long_project: Callable[..., Project
     shown = said(result)
     assert result.ret == 0
     assert "PROMOTE atomic: schema" in shown
-    assert "test_items.py::test_extended: 528 trials are skipped by a mark (no model for it yet) and not asked" in shown
-    assert "test_never: 528 trials are skipped by a mark (never)" in shown
-    assert made.server.seen.asked == 4 * 3 * LONG_CASES
+    assert "test_items.py::test_extended: 624 trials are skipped by a mark (no model for it yet) and not asked" in shown
+    assert "test_never: 624 trials are skipped by a mark (never)" in shown
+    assert made.server.seen.asked == (4 + 2 * 3) * LONG_CASES
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
@@ -90,14 +90,14 @@ def test_skipped_items_make_selection_partial(project: Callable[..., Project], w
     result = made.run("--selfopt-cycle", workers)
     assert result.ret == 10
     shown = said(result)
-    assert "test_items.py::test_items: 44 trials are skipped by a mark (slow) and not asked" in shown
-    assert "44 trials are skipped by a mark (not run, expected to fail: crashes) and not asked" in shown
+    assert "test_items.py::test_items: 52 trials are skipped by a mark (slow) and not asked" in shown
+    assert "52 trials are skipped by a mark (not run, expected to fail: crashes) and not asked" in shown
     assert "only some trials are selected: they are recorded, nothing is decided" in shown
     assert "no decision: only some of the planned trials were selected" in shown
     assert "or skip marks decides" in shown
-    assert made.server.seen.asked == 4 * 3 * (CASES - 2)
-    assert result.parseoutcomes()["skipped"] == 44
-    assert result.parseoutcomes()["xfailed"] == 44
+    assert made.server.seen.asked == 4 * (CASES - 2)
+    assert result.parseoutcomes()["skipped"] == 52
+    assert result.parseoutcomes()["xfailed"] == 52
 
 
 def test_session_without_unskipped_items_decides_nothing(project: Callable[..., Project]) -> None:

@@ -111,7 +111,7 @@ def test_a_killed_swarm_resumes_without_repeated_calls(project: Make) -> None:
     # Eight were under way, and as many may have ended without being stored yet.
     assert made.server.seen.asked <= finished + 16
     trials = rows(made.path, "count(*), count(DISTINCT id)", "purpose = 'trial'")[0]
-    assert trials[0] == trials[1] == 3 * CASES * 2
+    assert trials[0] == trials[1] == (3 + 1) * CASES
 
 
 def test_a_budget_bounds_member_calls(project: Make) -> None:
@@ -183,11 +183,11 @@ def test_remote_workers_make_member_calls(project: Make, engine: Engine) -> None
         engine.work(made, "--models", "scripted")
     result = made.run("--selfopt-cycle", *BASELINE, *engine.use)
     assert result.ret == 0, said(result)
-    assert made.server.seen.asked == 2 * 3 * cases * MEMBERS
-    assert rows(made.path, "count(*)", "purpose = 'stage'") == [(2 * 3 * cases * (MEMBERS + 1),)]
+    assert made.server.seen.asked == (3 + 1) * cases * MEMBERS
+    assert rows(made.path, "count(*)", "purpose = 'stage'") == [((3 + 1) * cases * (MEMBERS + 1),)]
     assert made.server.seen.most_in_flight <= 8
     passes = rows(made.path, "count(*)", f"purpose = 'trial' AND outcome = 'pass' AND spec LIKE '{SWARM}/%'")
-    assert passes == [(2 * 3 * cases,)]
+    assert passes == [((3 + 1) * cases,)]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_names_that_are_known(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("kettle")
 def test_the_phase_of_a_suite_is_that_of_its_test(capsys: pytest.CaptureFixture[str]) -> None:
     Path("pyproject.toml").write_text(f"{SETTINGS}[tool.selfopt.phases.support.gates]\nmin_samples = 5\n")
-    for name, calls in (("support", "20 to 36 calls"), ("chat", "12 to 28 calls")):
+    for name, calls in (("support", "8 to 36 calls"), ("chat", "6 to 28 calls")):
         assert main(["power", f"suites/{name}.jsonl"]) == 0
         assert calls in capsys.readouterr().out
     assert main(["power", "suites/chat.jsonl", "suites/support.jsonl"]) == 4

@@ -6,7 +6,7 @@ import heapq
 import random
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,8 @@ from pytest_selfopt.execution.time_left import (
     time_left,
 )
 from pytest_selfopt.execution.workload import certain_specs
-from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.planning.plan import PhasePlan, TrialKey
+from pytest_selfopt.specs.spec import parse_spec
 
 LIMITS = CallLimits(
     models={"a": 4, "b": 4, "c": 2}, providers={"p": 4, "q": 2}, provider_of={"a": "p", "b": "p", "c": "q"}
@@ -87,27 +88,35 @@ def test_a_servers_wait_counts() -> None:
     assert time_left([{("atomic", "b"): Work(calls=4, turns=4)}], so_far, LIMITS) == 2.0
 
 
-def one_pass(run: int, live: frozenset[str] | None = None) -> Pass:
-    keys = tuple(TrialKey("extended", spec, "case", run) for spec in ("x", "y"))
+X = parse_spec("m/extended/native_api/t60/r1/i0")
+Y = replace(X, variant="schema")
+
+
+def one_pass(run: int, live: set[str] | None = None) -> Pass:
+    keys = tuple(TrialKey("extended", spec.id, "case", run) for spec in (X, Y))
     released = Pass(phase="extended", run=run, keys=keys, released=threading.Event())
     if live is not None:
-        released.release(live)
+        released.release(frozenset(live))
     return released
 
 
 @pytest.mark.parametrize(
     ("calls", "before", "specs"),
     [
-        (one_pass(0, frozenset("x")), None, "x"),
-        (one_pass(1), None, "xy"),
-        (one_pass(1), frozenset("x"), "x"),
-        (one_pass(2), frozenset(), ""),
-        (one_pass(3), frozenset("xy"), ""),
-        (one_pass(3, frozenset("xy")), frozenset("x"), "xy"),
+        (one_pass(0, {X.id}), None, {X.id}),
+        (one_pass(1), None, {X.id, Y.id}),
+        (one_pass(1), {X.id}, {X.id}),
+        (one_pass(1), set(), set()),
+        (one_pass(2), {X.id, Y.id}, {X.id}),
+        (one_pass(3), {X.id, Y.id}, set()),
+        (one_pass(3, {X.id, Y.id}), {X.id}, {X.id, Y.id}),
     ],
 )
-def test_the_first_passes_of_live_specs_are_certain(calls: Pass, before: frozenset[str] | None, specs: str) -> None:
-    assert certain_specs(calls, before, least_passes=3) == frozenset(specs)
+def test_the_first_passes_of_live_specs_are_certain(calls: Pass, before: set[str] | None, specs: set[str]) -> None:
+    """Two passes of both specs, three of the baseline."""
+    plan = PhasePlan(phase="extended", baseline=X, least_passes=2, most_passes=9, baseline_passes=3)
+    asked = before if before is None else frozenset(before)
+    assert certain_specs(calls, asked, plan) == frozenset(specs)
 
 
 @dataclass(frozen=True)

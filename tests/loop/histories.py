@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.evidence.moved import rows_differ
 from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.spread import group_rows, spread_of
 from pytest_selfopt.loop.evidence.together import Rows, moving_together
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, lasting_reason
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, race_state, step
+from pytest_selfopt.loop.race import (
+    FULL_PASSES,
+    MOST_HELD_PASSES,
+    RaceState,
+    Stage,
+    passes_left,
+    race_state,
+    step,
+)
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -104,7 +113,15 @@ WORLDS = {
 class Cycle:
     """One cycle: the candidates' comparisons with the baseline under the rule of `limits`."""
 
-    def __init__(self, rng: random.Random, baseline: Model, limits: Limits, luck: Luck = ALONE) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        baseline: Model,
+        limits: Limits,
+        luck: Luck = ALONE,
+        *,
+        known: Sequence[list[bool]] = (),
+    ) -> None:
         self._rng = rng
         self._luck = luck
         self._baseline = baseline
@@ -116,6 +133,9 @@ class Cycle:
         self._metrics, self._gates = cache(self._metrics_of), cache(self._gates_of)  # until the next pass
         self.spec_passes = 0
         self.passes = 0
+        self._known = known
+        """The baseline's answers of earlier cycles, by pass and case, if they are enough."""
+        self._has_left = False
 
     def add(self, name: str, model: Model, pairs: Pairs) -> None:
         """Let a candidate take part."""
@@ -127,15 +147,42 @@ class Cycle:
             for _ in range(FULL_PASSES):
                 self.ask(tuple(self._models))
             return {name: self.verdict(name) for name in self._models}
-        least, most = self._limits.min_samples, most_passes(len(self._models), self._limits.min_samples)
+        least, candidates = self._limits.min_samples, len(self._models)
         standings: dict[str, RaceState] = {}
         live: Sequence[str] = tuple(self._models)
         while live:
             self.ask(live)
-            if self.passes >= least:
-                standings |= {name: race_state(*self._gates(name)) for name in (live if standings else self._models)}
-                live = step(standings, passes=self.passes, most=most).live
+            early = self.passes < least
+            # Whoever is not asked stands as before, unless certainty is not asked for any more.
+            changed = live if standings and self.passes != least else self._models
+            standings |= {name: race_state(*self._gates(name), early=early) for name in changed}
+            left = passes_left(self.spec_passes, candidates, least)
+            live = step(standings, Stage(passes=self.passes, left=left, least=least)).live
+        self._has_left = True
+        self._gates.cache_clear()
+        if not self._known or self.has_moved():
+            self.watch(least - self.passes)
         return {name: self.verdict(name) for name in self._models}
+
+    def has_moved(self) -> bool:
+        """Whether the baseline answers otherwise than it did before."""
+        return rows_differ(_counted(self._known), _counted(self.rows))
+
+    def rows_of(self, name: str) -> list[list[bool]]:
+        """A candidate's answers of this cycle, by pass and case."""
+        return self._rows[name]
+
+    @property
+    def rows(self) -> list[list[bool]]:
+        """The baseline's answers of this cycle, by pass and case."""
+        return self._rows[""]
+
+    def watch(self, passes: int) -> None:
+        """Ask the baseline alone, so that enough is known of what stays in force."""
+        for _ in range(passes):
+            self.passes += 1
+            self.spec_passes += 1
+            self._rows[""].append(self._answers("", self._baseline))
 
     def verdict(self, name: str) -> Verdict:
         """What the gates say of a candidate now."""
@@ -178,6 +225,8 @@ class Cycle:
             baseline=self._metrics(""),
             evidence=pairs.tally(),
             needed=needed,
+            early=True,
+            has_left=self._has_left,
         )
         if pairs.groups or not pairs.tally().reaches(needed):
             return measured
@@ -214,6 +263,12 @@ class Cycle:
             served_models=(),
             **UNMEASURED,
         )
+
+
+def _counted(passes: Sequence[Sequence[bool]]) -> dict[str, Counter[bool]]:
+    """How many of the answers of each case are right, and how many wrong."""
+    rows = zip(*passes, strict=True)
+    return {case: Counter(row) for case, row in zip(names(len(passes[0])), rows, strict=True)}
 
 
 @dataclass(slots=True)
@@ -268,6 +323,8 @@ class History:
         self._pairs: dict[tuple[str, str], Pairs] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._exhausted: set[tuple[str, str]] = set()
+        self._known: dict[str, Sequence[list[bool]]] = {}
+        """The last answers of the baselines that were measured in enough passes, by pass and case."""
         self.ended = Ended()
 
     def run(self) -> Ended:
@@ -278,12 +335,12 @@ class History:
 
     def _cycle(self, candidates: Sequence[str]) -> None:
         classic = self._limits.profile is DecisionRule.CLASSIC
+        baseline, known = self._models[self._baseline], self._known.get(self._baseline, ())
         if not candidates:
             # A plateau: the baseline alone is watched over.
-            self.ended.spec_passes += FULL_PASSES if classic else self._limits.min_samples
+            self.ended.spec_passes += FULL_PASSES if classic else self._watched(baseline)
             return
-        baseline = self._models[self._baseline]
-        cycle = Cycle(self._rng, baseline, self._limits, self._luck)
+        cycle = Cycle(self._rng, baseline, self._limits, self._luck, known=known)
         for name in candidates:
             if name not in self._models:
                 effect = self._drawn_effect()
@@ -298,6 +355,7 @@ class History:
             cycle.add(name, self._models[name], self._pairs[key])
         verdicts = cycle.run()
         self.ended.spec_passes += cycle.spec_passes
+        self._know(self._baseline, cycle.rows, moved=bool(known) and cycle.has_moved())
         self._verdicts |= {(self._baseline, name): verdict for name, verdict in verdicts.items()}
         self._exhausted |= {(self._baseline, name) for name in verdicts if cycle.is_exhausted(name)}
         promoted = [name for name, verdict in verdicts.items() if verdict is Verdict.PROMOTE]
@@ -305,6 +363,25 @@ class History:
             winner = max(promoted, key=cycle.accuracy)
             self._book(baseline, self._models[winner], cycle.accuracy(winner) - cycle.accuracy(""))
             self._baseline = winner
+            self._know(winner, cycle.rows_of(winner), moved=False)
+
+    def _watched(self, baseline: Model) -> int:
+        """Watch over the baseline alone; return the passes that takes."""
+        known = self._known.get(self._baseline, ())
+        cycle = Cycle(self._rng, baseline, self._limits, self._luck, known=known)
+        cycle.watch(1)
+        moved = bool(known) and cycle.has_moved()
+        if not known or moved:
+            cycle.watch(self._limits.min_samples - 1)
+        self._know(self._baseline, cycle.rows, moved=moved and cycle.has_moved())
+        return cycle.spec_passes
+
+    def _know(self, name: str, rows: Sequence[list[bool]], *, moved: bool) -> None:
+        """Note the answers of a cycle; if they moved, what was known before is so no longer."""
+        before: Sequence[list[bool]] = ()
+        if not moved:
+            before = self._known.get(name, ())
+        self._known[name] = [*before, *rows][-FULL_PASSES:]
 
     def _book(self, before: Model, after: Model, claimed: float) -> None:
         self.ended.promotions += 1

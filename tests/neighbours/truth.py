@@ -37,9 +37,14 @@ def is_right(variant: str, case: str) -> bool:
 
 
 def true_trials(*variants: str) -> dict[Trial, Outcome]:
-    """Return the outcomes of a whole session in which these variants are asked."""
+    """Return the outcomes of a whole session in which these variants are asked.
+
+    A variant that is not ahead leaves after its first pass.
+    """
     outcomes = {}
     for variant, case, run in product(variants, CASES, range(PASSES)):
+        if run and KNOWN.get(variant, 0) < KNOWN[BASELINE]:
+            continue
         outcomes[Trial(variant, case, run)] = Outcome.PASS if is_right(variant, case) else Outcome.MISS
     return outcomes
 

@@ -16,7 +16,7 @@ from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.tally import tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
-from pytest_selfopt.loop.race import most_passes, race_state, step
+from pytest_selfopt.loop.race import Stage, passes_left, race_state, step
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.histories import CALIBRATED, CYCLES, WORLDS, Model
 from tests.loop.worlds import names
@@ -45,16 +45,16 @@ class CopiedCycle:
         """Run the race; return whether a candidate is promoted. The first one's test has this number."""
         numbers = {f"c{place}": first_test + place for place in range(CANDIDATES)}
         live: Sequence[str] = tuple(numbers)
-        asked = 0
-        most = most_passes(CANDIDATES, CALIBRATED.min_samples)
+        passes = asked = 0
         while live:
             for spec in (BASELINE, *live):
-                self._ask(spec, asked)
-            asked += 1
-            if asked >= CALIBRATED.min_samples:
-                measured = {name: self._measured(name, number) for name, number in numbers.items()}
-                standings = {name: race_state(one, self._gates(one)) for name, one in measured.items()}
-                live = step(standings, passes=asked, most=most).live
+                self._ask(spec, passes)
+            passes += 1
+            asked += 1 + len(live)
+            early = passes < CALIBRATED.min_samples
+            measured = {name: self._measured(name, number) for name, number in numbers.items()}
+            standings = {name: race_state(one, self._gates(one), early=early) for name, one in measured.items()}
+            live = step(standings, Stage(passes=passes, left=passes_left(asked, CANDIDATES))).live
         verdicts = [worst(self._gates(self._measured(name, number))) for name, number in numbers.items()]
         return Verdict.PROMOTE in verdicts
 
@@ -80,6 +80,7 @@ class CopiedCycle:
             baseline=evaluate(BASELINE, self._trials[BASELINE], self._cases),
             evidence=tally(self._trials[BASELINE], self._trials[name], self._cases),
             needed=bar(number),
+            early=True,
         )
 
     def _gates(self, measured: GateInput) -> tuple[GateResult, ...]:

@@ -45,6 +45,9 @@ class GateInput:
 
     `needed` are the odds that a candidate must reach, `missing` counts planned trials that never arrived. `together`
     says whether cases move together although no group says so (None: not measured, or nothing varies).
+
+    A candidate that may leave `early`, before there are enough passes, is judged by what cannot turn any more until
+    then; once it `has_left`, no further pass is made of it.
     """
 
     spec: str
@@ -55,6 +58,8 @@ class GateInput:
     needed: Fraction | None = None
     missing: int = 0
     together: Together | None = None
+    early: bool = False
+    has_left: bool = False
 
 
 Measured = GateInput

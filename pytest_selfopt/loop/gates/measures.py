@@ -14,6 +14,8 @@ LEAST_REFUSALS = 3
 """Refusals without a single answer that show that no further one will come."""
 HOPELESS_ODDS = 20
 """Odds against the minimum accuracy from which failures alone stop a candidate early."""
+_ROUNDING = 1e-9
+"""What the product of a limit and a count may be off by."""
 MOST_TIMED_TOGETHER = 64
 """Calls in flight per process above which latencies include waiting for its own CPU."""
 
@@ -50,7 +52,7 @@ def errors(measured: GateInput, limits: Limits) -> GateResult:
         limit=limits.errors,
         sentence=_errors_words(metrics, limits, refused=refused),
         asks=reject_or_hold(reject=refused),
-        certain=refused,
+        certain=refused or (measured.early and metrics.errors > limits.errors * limits.min_samples * metrics.cases),
     )
 
 
@@ -117,7 +119,24 @@ def restraint(measured: GateInput, limits: Limits) -> GateResult:
         limit=limits.restraint,
         sentence=sentence,
         asks=Verdict.REJECT,
+        certain=_may_leave(measured) and _is_unrestrained(metrics, limits),
     )
+
+
+def _may_leave(measured: GateInput) -> bool:
+    """Whether a candidate may be rejected before there are enough passes: not beside a baseline without answers."""
+    return measured.early and measured.evidence is not None and measured.evidence.passes > 0
+
+
+def _is_unrestrained(metrics: Metrics, limits: Limits) -> bool:
+    """Whether restraint stays too low until there are enough passes, even if no further answer calls a tool."""
+    most = (metrics.restraint_trials + metrics.errors) * _growth(metrics, limits)
+    return metrics.restraint_calls > (1 - limits.restraint) * most + _ROUNDING
+
+
+def _growth(metrics: Metrics, limits: Limits) -> float:
+    """Return how many times as many answers there are once there are enough passes; at least 1."""
+    return max(1.0, limits.min_samples / max(1, len(metrics.runs)))
 
 
 def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResult | None:
@@ -160,6 +179,8 @@ def latency(measured: GateInput, limits: Limits) -> GateResult:
     p95, low = metrics.latency_p95_s, metrics.latency_p95_low_s
     crowded = metrics.most_in_flight > MOST_TIMED_TOGETHER
     surely = limit is not None and low is not None and low > limit
+    # More than half of the answers so far: whatever comes, more than 5 % of all once there are enough passes.
+    mostly = limit is not None and metrics.latency_median_s is not None and metrics.latency_median_s > limit
     return GateResult(
         name="latency",
         passed=limit is None or p95 is None or p95 <= limit,
@@ -167,6 +188,7 @@ def latency(measured: GateInput, limits: Limits) -> GateResult:
         limit=limit,
         sentence=_latency_words(metrics, limit),
         asks=reject_or_hold(reject=surely and not crowded),
+        certain=_may_leave(measured) and surely and mostly and not crowded,
     )
 
 
@@ -183,8 +205,11 @@ def _latency_words(metrics: Metrics, limit: float | None) -> str:
 
 def cost(measured: GateInput, limits: Limits) -> GateResult:
     """Whether 1,000 answers cost at most the limit in USD; an unknown price fails."""
-    limit, value = limits.cost, measured.metrics.cost_of_1000_usd
+    metrics, limit = measured.metrics, limits.cost
+    value = metrics.cost_of_1000_usd
     bound = "no limit is set"
+    # Even if all further answers until there are enough passes cost nothing.
+    certain = limit is not None and value is not None and value > limit * _growth(metrics, limits)
     if limit is not None:
         bound = f"at most ${limit:g} may be spent"
     return GateResult(
@@ -192,8 +217,9 @@ def cost(measured: GateInput, limits: Limits) -> GateResult:
         passed=limit is None or (value is not None and value <= limit),
         value=value,
         limit=limit,
-        sentence=f"{cost_of_answers(measured.metrics)}, {bound}",
+        sentence=f"{cost_of_answers(metrics)}, {bound}",
         asks=reject_or_hold(reject=value is not None),
+        certain=_may_leave(measured) and certain,
     )
 
 

@@ -87,6 +87,8 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
     wins, losses = evidence.wins, evidence.losses
     worse = evidence.bets.reverse.odds >= REVERSE_ODDS
     behind = wins <= losses and evidence.passes >= limits.min_samples
+    # Whoever is not ahead leaves the race, and is not asked again.
+    gave_up = wins <= losses and evidence.passes > 0 and measured.has_left
     reached = evidence.odds
     return GateResult(
         name="no_regression",
@@ -98,7 +100,8 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
             f"fixed {counted(wins, 'answer')}, broke {losses}: "
             f"odds {format_odds(reached)}:1 against luck, needed {format_odds(needed)}:1"
         ),
-        asks=reject_or_hold(reject=worse or behind),
+        asks=reject_or_hold(reject=worse or behind or gave_up),
+        certain=gave_up,
     )
 
 

@@ -33,6 +33,8 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
         watch = f"monitored in {counted(plan.least_passes, 'pass')}"
+        if plan.most_passes > plan.least_passes:
+            watch += f", in {plan.most_passes} if its answers have moved"
         lines.append(f"  plateau: {plan.plateau}; {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.console.quantities import describe_chance, format_duration, format_known_cost
-from pytest_selfopt.console.verdict_text import NEXT_STEPS, NOTHING_DECIDED, UNDECIDED
+from pytest_selfopt.console.verdict_text import NEXT_STEPS, NOTHING_DECIDED, UNDECIDED, describe_saved
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.ledger.records import CycleTotals
+from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.settings import Mode, Settings
@@ -122,6 +123,16 @@ def cost_line(totals: CycleTotals) -> str:
     took = format_duration(totals.seconds)
     cost = format_known_cost(totals.known_cost_usd, totals.unpriced)
     return f"{totals.calls:,} calls in {took}, cost {cost}"
+
+
+def saved_lines(conclusions: Iterable[Conclusion]) -> Iterator[str]:
+    """Yield what candidates that left early saved, for each phase."""
+    for conclusion in conclusions:
+        specs = (conclusion.baseline.id, *(judgement.spec for judgement in conclusion.judgements))
+        measured = [conclusion.metrics[spec] for spec in specs]
+        saved = describe_saved([metrics.trials for metrics in measured], measured[0].cases)
+        if saved:
+            yield f"{conclusion.phase}: {saved}"
 
 
 def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:

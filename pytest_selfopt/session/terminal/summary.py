@@ -19,6 +19,7 @@ from pytest_selfopt.session.terminal.messages import (
     diagnosis_line,
     files_line,
     report_lines,
+    saved_lines,
     warmup_line,
     why_undecided,
 )
@@ -101,6 +102,7 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
     page.write_lines(_silent(result))
     if result.totals is not None:
         page.write_lines([StyledText(cost_line(result.totals))])
+        page.write_lines(map(StyledText, saved_lines(result.conclusions)))
     page.write_lines(_problems(result))
     page.write_lines(map(_warmup, result.warmups))
     for conclusion in result.conclusions:
