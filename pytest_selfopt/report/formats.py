@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_selfopt.bounded_text import cut
 from pytest_selfopt.console.quantities import (
     counted,
     describe_chance,
@@ -18,6 +19,8 @@ from pytest_selfopt.report.document import CurvePoint, CycleLine, Spent
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, Strip
 
 UNKNOWN = "–"
+_BEGINNING = 90
+"""The characters of a text of which only the beginning is shown."""
 
 
 def share(value: float | None) -> str:
@@ -81,6 +84,12 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def beginning(text: str) -> str:
+    """Return the beginning of a text in quotation marks, on one line."""
+    line = cut(" ".join(text.split()), _BEGINNING)
+    return f"“{line}”"
+
+
 def ended(reason: str) -> str:
     """Say how replies ended, by their finish reason: length is "ended at the limit of tokens"."""
     return _ENDED.get(reason) or f"ended with {words(reason)}"
@@ -112,14 +121,15 @@ def differs(strip: Strip) -> bool:
 
 
 def gate_names(phase: PhaseReport) -> list[str]:
-    """Return the names of all gates of a phase's specs, those that a spec failed first."""
+    """Return the names of all gates of a phase's specs: those that a spec failed, the veto, then the others."""
     failed, all_names = [], []
     for spec in phase.specs:
         for gate in spec.gates:
             all_names.append(gate.name)
             if not gate.passed:
                 failed.append(gate.name)
-    return list(dict.fromkeys([*failed, *all_names]))
+    veto = [name for name in all_names if name == "veto"]
+    return list(dict.fromkeys([*failed, *veto, *all_names]))
 
 
 def interval(measured: Measured) -> str:
@@ -154,7 +164,7 @@ def rise_rests_on(line: CycleLine) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        share, number, count, seconds, cost, odds, chance, words, ended, moment, differs,
+        share, number, count, seconds, cost, odds, chance, words, beginning, ended, moment, differs,
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
 } | {"duration": format_duration, "money": format_cost, "counted": counted}  # fmt: skip

@@ -23,6 +23,8 @@ from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecRepo
 
 _NAMES = 3
 _STOPPED = "stopped"
+_MOST_HISTORIES = 1e9
+"""Odds beyond say no more to a reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,11 +213,28 @@ def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
         prefix = f"{phase.phase}, "
     foremost = verdict_of(phase).foremost
     if foremost is not None:
+        luck = _luck(_find(phase, foremost.spec))
+        if luck:
+            yield f"{prefix}{luck}"
         sentence = _sentence_of(phase, foremost.spec)
         yield f"{prefix}{foremost.name}: {sentence}"
     elif phase.diagnoses:
         diagnosis = phase.diagnoses[0]
         yield f"{prefix}{diagnosis.kind}: {diagnosis.sentence}"
+
+
+def _luck(report: SpecReport | None) -> str:
+    """Say of a promoted candidate how rare its evidence is by luck, in words that need no statistics.
+
+    Odds are an e-value: a candidate that is no better reaches odds of N at any time in at most one history of N (Ville).
+    """
+    if report is None or report.verdict != "PROMOTE" or report.odds is None or report.needed is None:
+        return ""
+    odds, needed = (format(int(min(value, _MOST_HISTORIES)), ",") for value in (report.odds, report.needed))
+    return (
+        f"If {report.name} were no better, this would happen by luck less than once in {odds} histories; "
+        f"once in {needed} is asked for."
+    )
 
 
 def _measured(phase: PhaseReport, spec: str) -> Measured | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -26,8 +26,10 @@ _NO_ANSWERS: Mapping[str, PackedAnswers] = {}
 _JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def page(report: Report, answers: Mapping[str, PackedAnswers] = _NO_ANSWERS) -> str:
+def page(report: Report, answers: Mapping[str, PackedAnswers] = _NO_ANSWERS, *, pages: Collection[int] = ()) -> str:
     """Render the page of a report: one self-contained HTML document, with the answers of its phases.
+
+    It links to the pages that stand beside it: that over all cycles, and those of the cycles in `pages`.
 
     Nothing in it can load or send anything: its content-security-policy forbids everything but its own styles and its
     own scripts, which it names by their hashes. The template engine escapes the texts of models, and hidden characters
@@ -45,6 +47,7 @@ def page(report: Report, answers: Mapping[str, PackedAnswers] = _NO_ANSWERS) -> 
             data=_data(chart_data(report)),
             answers=_data(_answers_data(report, answers)),
             answered=frozenset(answers),
+            pages=frozenset(pages),
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,8 +61,7 @@ def refresh(settings: Settings, *, now: str) -> str:
     try:
         if not settings.reports or not (folder / OVER_ALL).exists():
             return ""
-        pages = [int(page.stem.removeprefix("cycle-")) for page in folder.glob("cycle-*[0-9].html")]
-        for report in _build(settings, [*sorted(pages)[-_REFRESHED:], None], now=now):
+        for report in _build(settings, [*sorted(_page_numbers(folder))[-_REFRESHED:], None], now=now):
             _write(settings, report)
     except (SelfoptError, OSError, ValueError) as problem:
         return _failed(problem)
@@ -86,15 +85,30 @@ def _write(settings: Settings, report: Report) -> None:
         write_atomically(folder / f"cycle-{cycle}.json", as_json(report), state=True)
     else:
         write_atomically(folder / MARKDOWN, as_markdown(report), state=True)
-    write_atomically(folder / _page_name(cycle), in_form(settings, report, "html"), state=True)
+    write_atomically(folder / _page_name(cycle), in_form(settings, report, "html", pages=_pages(settings, report)), state=True)
+
+
+def _pages(settings: Settings, report: Report) -> set[int]:
+    """Return the cycles whose pages stand in the folder of reports, or are about to."""
+    pages = _page_numbers(settings.state_dir / REPORTS)
+    if report.cycle is not None:
+        pages.add(report.cycle)
+    return pages
+
+
+def _page_numbers(folder: Path) -> set[int]:
+    names = (page.stem.removeprefix("cycle-") for page in folder.glob("cycle-*.html"))
+    return {int(name) for name in names if name.isascii() and name.isdecimal()}
 
 
 def _failed(problem: Exception) -> str:
     return f"the report could not be written: {problem}"
 
 
-def in_form(settings: Settings, report: Report, form: Form) -> str:
+def in_form(settings: Settings, report: Report, form: Form, *, pages: Collection[int] = ()) -> str:
     """Render a report as a page, which has all answers of its cycle, as Markdown or as JSON.
+
+    `pages` are the cycles whose pages stand beside it, to be linked to.
 
     Raises:
         StateError: if the ledger of the answers cannot be read.
@@ -103,7 +117,7 @@ def in_form(settings: Settings, report: Report, form: Form) -> str:
         from pytest_selfopt.report.answers.read import read_answers
         from pytest_selfopt.report.page import page
 
-        return page(report, read_answers(settings.ledger_path, report))
+        return page(report, read_answers(settings.ledger_path, report), pages=pages)
     if form == "md":
         return as_markdown(report)
     return as_json(report)
@@ -124,7 +138,8 @@ def report_to(
     if show and (form != "html" or output == Path("-")):
         raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
     (report,) = build_reports(settings, [cycle], now=now)
-    text = in_form(settings, report, form)
+    pages = _pages(settings, report) if output is None else ()
+    text = in_form(settings, report, form, pages=pages)
     if output == Path("-") or (output is None and form != "html"):
         return [_printed(text.rstrip("\n"), form)]
     is_state = output is None

@@ -108,6 +108,8 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
     for conclusion in result.conclusions:
         _write_phase(page, conclusion)
     page.write_lines(map(StyledText, closing_lines(result, report)))
+    if page.has_scrolled:
+        page.write_lines(map(verdict_of, result.conclusions))
 
 
 def write_warmups(terminal: TerminalReporter, warmups: Sequence[Warmup]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ class StyledText:
         return markup
 
 
+_PLAIN = StyledText("")
+
+
 class TerminalWriter:
     """A writer of texts for people; `verbosity` is pytest's verbosity: 0, more with -v, less with -q."""
 
@@ -41,6 +45,13 @@ class TerminalWriter:
         self._terminal = terminal
         self._encoding = encoding_of_output()
         self.verbosity = terminal.config.get_verbosity()
+        self._lines = 0
+
+    @property
+    def has_scrolled(self) -> bool:
+        """Whether what was written first stands no longer on the terminal's screen; never for files and pipes."""
+        # Pytest itself adds two lines at the end, and the shell its prompt.
+        return rewrites(self._terminal) and self._lines + 3 > shutil.get_terminal_size().lines
 
     @property
     def width(self) -> int:
@@ -57,7 +68,7 @@ class TerminalWriter:
         for styled in lines:
             text = shown(styled.text, self._encoding)
             for line in folded(text, self.width):
-                self._terminal.write_line(line, **styled.markup)
+                self._write(line, styled)
 
     def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
         """Write a table, the heads first; with -v no column is left out."""
@@ -68,7 +79,11 @@ class TerminalWriter:
             shown_row = [shown(cell, self._encoding) for cell in row]
             cells.append(shown_row)
         for line in table(cells, self.width, dispensable=dispensable):
-            self._terminal.write_line(line)
+            self._write(line)
+
+    def _write(self, line: str, style: StyledText = _PLAIN) -> None:
+        self._terminal.write_line(line, **style.markup)
+        self._lines += 1
 
 
 def encoding_of_output() -> str:
