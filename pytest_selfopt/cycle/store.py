@@ -20,9 +20,10 @@ from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.planning.expiry import expire_rules
 from pytest_selfopt.planning.fallback import replaced_fallback, require_fallback
+from pytest_selfopt.planning.measured import known_churn
 from pytest_selfopt.planning.past_comparisons import share_of
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
+from pytest_selfopt.planning.planner import plan_phase, suite_address
 from pytest_selfopt.planning.provenance import ProvenanceResolver
 from pytest_selfopt.planning.resume import (
     InterruptedCycle,

@@ -134,3 +134,40 @@ def _entries(ledger: Ledger | None, phase: str) -> Iterator[tuple[str, Mapping[s
     for cycle in ledger.cycles():
         # Results of older versions have no numbers.
         yield from (cycle["result"] or {}).get(MEASURED, {}).get(phase, {}).items()
+
+
+def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
+    """Return a baseline's share of differing repeats in the last decided cycle; None if not measured."""
+    churns = last_result(ledger, "churn", baseline.phase, {})
+    return _number(churns.get(baseline.id))
+
+
+def last_churn(ledger: Ledger, phase: str) -> float | None:
+    """Return the churn of the spec that the last decided cycle left in force for a phase."""
+    churns = last_result(ledger, "churn", phase, {})
+    return _number(next(iter(churns.values()), None))
+
+
+def _number(value: object) -> float | None:
+    """Return a number unchanged; None for anything else."""
+    if isinstance(value, (int, float)):
+        return value
+    return None
+
+
+def last_result(
+    ledger: Ledger | None,
+    field: str,
+    phase: str,
+    default: Any,
+) -> Any:
+    """Return a field of the last cycle's result for a phase; `default` if no cycle has it."""
+    if ledger is None:
+        return default
+    last = default
+    for cycle in ledger.cycles():
+        result = cycle["result"] or {}
+        of_phases = result.get(field) or {}
+        if phase in of_phases:
+            last = of_phases[phase]
+    return last

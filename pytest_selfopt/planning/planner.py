@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SettingsError
@@ -24,7 +23,7 @@ from pytest_selfopt.planning.askable import (
     without_refused,
 )
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
-from pytest_selfopt.planning.measured import known_cycles, too_expensive, troubles_of
+from pytest_selfopt.planning.measured import known_cycles, last_result, too_expensive, troubles_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
@@ -166,7 +165,7 @@ def gate_plan(
 
 def recorded_spec(ledger: Ledger | None, phase: str) -> Spec | None:
     """Return the spec that the last decided cycle left in force; None without one."""
-    spec = _last(ledger, "in_force", phase, None)
+    spec = last_result(ledger, "in_force", phase, None)
     if not isinstance(spec, str):
         return None
     return parse_spec(spec)
@@ -356,45 +355,8 @@ def suite_address(suite: Suite) -> str:
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
     """Return the actions that the diagnosis of the last decided cycle asked for."""
-    actions = _last(ledger, "asked_for", phase, [])
+    actions = last_result(ledger, "asked_for", phase, [])
     return tuple(action for action in actions if isinstance(action, str))
-
-
-def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
-    """Return a baseline's share of differing repeats in the last decided cycle; None if not measured."""
-    churns = _last(ledger, "churn", baseline.phase, {})
-    return _number(churns.get(baseline.id))
-
-
-def last_churn(ledger: Ledger, phase: str) -> float | None:
-    """Return the churn of the spec that the last decided cycle left in force for a phase."""
-    churns = _last(ledger, "churn", phase, {})
-    return _number(next(iter(churns.values()), None))
-
-
-def _number(value: object) -> float | None:
-    """Return a number unchanged; None for anything else."""
-    if isinstance(value, (int, float)):
-        return value
-    return None
-
-
-def _last(
-    ledger: Ledger | None,
-    field: str,
-    phase: str,
-    default: Any,
-) -> Any:
-    """Return a field of the last cycle's result for a phase; `default` if no cycle has it."""
-    if ledger is None:
-        return default
-    last = default
-    for cycle in ledger.cycles():
-        result = cycle["result"] or {}
-        of_phases = result.get(field) or {}
-        if phase in of_phases:
-            last = of_phases[phase]
-    return last
 
 
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:

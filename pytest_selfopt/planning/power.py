@@ -23,8 +23,8 @@ from pytest_selfopt.loop.power import (
 )
 from pytest_selfopt.loop.race import FULL_PASSES
 from pytest_selfopt.loop.thresholds import Claim, Limits
+from pytest_selfopt.planning.measured import last_churn
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import last_churn
 from pytest_selfopt.settings import Settings
 
 GAINS = (0.05, 0.10, 0.15, 0.20, 0.30)

@@ -24,7 +24,7 @@ from pytest_selfopt.routing.decision_chain import verify_log
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import read_history
 from tests import warm
-from tests.acceptance.conftest import LONG_CASES, MODEL, WITHOUT, Project
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, WITHOUT, Project
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_resume import settled
@@ -172,4 +172,4 @@ def test_a_write_that_fails_changes_nothing(project: Make) -> None:
     resumed = session(made, "--selfopt-resume")
     assert (resumed.returncode, statuses(made)) == (0, ["confirmed"]), resumed.stdout
     assert [entry["cycle"] for entry in made.history()] == [1, 2]
-    assert made.server.seen.asked - asked == 2 * 3 * LONG_CASES, "only the proof asks"
+    assert made.server.seen.asked - asked == 2 * 3 * (CALLS + RESTRAINT), "only the proof asks"

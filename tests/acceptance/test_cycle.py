@@ -159,14 +159,14 @@ def test_the_history_shows_the_spent_budget(long_project: Make) -> None:
     assert shown.rstrip().endswith("the next one needs odds of 364:1")
 
 
-def test_equal_candidates_are_rejected_after_one_pass(project: Make) -> None:
-    made = project({"rules": right()})
+def test_equal_candidates_are_rejected_after_one_pass(long_project: Make) -> None:
+    made = long_project({"rules": right()})
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
     assert "REJECT few_shot: fixed 0 answers, broke 0 in 1 pass over" in said(result)
     assert "atomic: asked 72 times instead of 144: 3 candidates left after 1 pass" in said(result)
     assert "i0 (the baseline)" in said(result)
-    assert len(made.server.seen.requests) == (4 + 2) * CASES
+    assert len(made.server.seen.requests) == (4 + 2) * LONG_CASES
     assert made.routing()["rules"][0]["variant"] == "native_api"
     assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"REJECT"}
 

@@ -141,8 +141,8 @@ def test_one_embedded_server_serves_all_workers(project: Make) -> None:
     process.communicate(timeout=120)
 
 
-def test_the_limits_span_the_session(project: Make) -> None:
-    made = project({"rules": right(), "latency": 0.05})
+def test_the_limits_span_the_session(long_project: Make) -> None:
+    made = long_project({"rules": right(), "latency": 0.05})
     made.configure(f"max_concurrency = 3\n{TWO_SPECS}")
     assert made.run("--selfopt-cycle", "-n4").ret == 0
     assert made.server.seen.most_in_flight == 3

@@ -7,17 +7,17 @@ from typing import Any
 
 from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.decisions import read_decisions
-from tests.acceptance.conftest import BASELINE, CALLS, MODEL, Project, call, right, said, suite_lines
+from tests.acceptance.conftest import BASELINE, CALLS, MODEL, Project, call, long_suite, right, said, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_rules import cold_for, kinds, with_ollama
 
 Make = Callable[..., Project]
 
 
-def more_items() -> list[dict[str, Any]]:
-    """The suite with one more prompt."""
+def more_items(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A suite with one more prompt."""
     asked = {"id": "again", "prompt": "Find item 1. again", "tools": ["look_up"], "expect": {"call": call("1")}}
-    return [*suite_lines(), asked]
+    return [*lines, asked]
 
 
 def promoted(made: Project) -> None:
@@ -31,7 +31,7 @@ def test_a_promotion_is_retried_on_a_new_suite(long_project: Make) -> None:
     made = long_project({"rules": right(constrained=True)})
     promoted(made)
     before = made.routing()["rules"][0]
-    made.write_suite(more_items())
+    made.write_suite(more_items(long_suite()))
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
     assert f"expired, and on trial again: the rule for {MODEL} in atomic, because suite items was" in said(result)
@@ -75,7 +75,7 @@ def test_changed_weights_are_noticed_before_calls(project: Make) -> None:
 def test_a_new_suite_allows_a_rolled_back_rule(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + 3), "first")))
     assert "rolled back allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
-    made.write_suite(more_items())
+    made.write_suite(more_items(suite_lines()))
     made.server.play(cold_for(2 * (CALLS + 4), "first"))
     third = said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     assert "may be tried again: what was rolled back for desk/model in atomic, because suite items was" in third
@@ -88,7 +88,7 @@ def test_another_suites_diagnosis_is_dropped(project: Make) -> None:
     assert "on trial: allow_for_bounded_tasks" in said(
         made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
     )
-    made.write_suite(more_items())
+    made.write_suite(more_items(suite_lines()))
     second = said(made.run("--selfopt-cycle"))
     assert "expired before it was proven: the rule for desk/model in atomic, because suite items was" in second
     statuses = [rule.get("status") for rule in made.routing()["rules"]]
@@ -103,5 +103,5 @@ def test_a_rule_without_provenance_never_expires(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(TWO_SPECS)
     made.write_routing([{"model": MODEL, "phase": "atomic", "variant": "schema", "status": "confirmed"}])
-    made.write_suite(more_items())
+    made.write_suite(more_items(suite_lines()))
     assert "expired" not in said(made.run("--selfopt-cycle"))

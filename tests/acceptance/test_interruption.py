@@ -75,8 +75,8 @@ def embedded_servers(session: psutil.Process) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("after", [0, 1, 30, 60])
-def test_ctrl_c_loses_no_finished_call(project: Make, after: int) -> None:
-    made = project({"rules": right(), "latency": 0.4})
+def test_ctrl_c_loses_no_finished_call(long_project: Make, after: int) -> None:
+    made = long_project({"rules": right(), "latency": 0.4})
     process = begin(made)
     wait_until(lambda: len(made.server.seen.requests) > after)
     answered = len(made.server.seen.requests) - made.server.seen.in_flight

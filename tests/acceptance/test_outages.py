@@ -16,12 +16,11 @@ import pytest
 
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.scripted import ScriptedServer
-from tests.acceptance.conftest import BODY, CALLS, LONG_CASES, MODEL, RESTRAINT, Project, right, said, short_suite
+from tests.acceptance.conftest import BODY, LONG_CASES, MODEL, Project, right, said, short_suite
 from tests.acceptance.test_gate import NOWHERE, WINNER
 from tests.acceptance.test_gates import TWO_SPECS
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
 DOWN = {"status": 401, "message": "who are you?"}
 GATE = "[tool.selfopt.gate]\nmin_accuracy = 0.9\nmin_restraint = 0.9\nmax_p95_latency = 5\nmax_cost = 1\n"
 
@@ -63,22 +62,22 @@ def test_an_outage_is_no_wrong_answer_in_junit(long_project: Make) -> None:
     assert "27 of 30" in said(result)
 
 
-def test_a_plain_session_tells_errors_from_failures(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_session_tells_errors_from_failures(long_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")  # else pytest leaves the reason out of its summary, unless a build runs it
     down = [{"when": {"prompt": f"item {index}."}, "then": DOWN} for index in range(2)]
-    made = project({"rules": [*down, *right()[:-1]], "default": {"text": "Hello!"}})
+    made = long_project({"rules": [*down, *right()[:-1]], "default": {"text": "Hello!"}})
     result = made.run("--junitxml=out.xml")
     assert result.ret == 1
-    result.assert_outcomes(passed=CASES - 3, failed=1, errors=2)
+    result.assert_outcomes(passed=LONG_CASES - 3, failed=1, errors=2)
     result.stdout.fnmatch_lines(["ERROR test_items.py::*item-0* HTTP status 401: who are you?"])
     suite = ET.parse(made.path / "out.xml").getroot()[0]
     assert (suite.get("errors"), suite.get("failures")) == ("2", "1")
 
 
 @pytest.fixture
-def better(project: Make) -> Project:
+def better(long_project: Make) -> Project:
     """A project with a candidate that gets everything right, whose server is not started."""
-    made = project({"rules": right(constrained=True)})
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS, base_url=NOWHERE)
     return made
 
@@ -100,7 +99,7 @@ def test_a_cycle_without_a_server_ends_early(better: Project, way: str) -> None:
     assert better.history()[0]["reason"].startswith(reason)
     better.configure(TWO_SPECS)
     assert better.run("--selfopt-cycle", "--selfopt-resume", way).ret == 0
-    assert better.server.seen.asked == 2 * 3 * CASES
+    assert better.server.seen.asked == 2 * 3 * LONG_CASES
     assert budget_places(better) == [1]
     assert better.history()[0]["winner"] == WINNER
 
@@ -157,7 +156,7 @@ def test_a_server_that_dies_keeps_its_answers(better: Project) -> None:
     with ScriptedServer(script, port=server.port) as again:
         resumed = better.run("--selfopt-cycle", "--selfopt-resume")
         # What broke in the middle was no refusal, and stays an error of its call.
-        assert again.seen.asked <= 2 * 3 * CASES - answered + 16
+        assert again.seen.asked <= 2 * 3 * LONG_CASES - answered + 16
     assert resumed.ret in (0, 10)
     assert "REJECT" not in said(resumed)
 

@@ -89,8 +89,8 @@ CTRF = {
 
 
 @pytest.fixture
-def better(project: Make) -> Project:
-    made = project({"rules": right(constrained=True)})
+def better(long_project: Make) -> Project:
+    made = long_project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS + BARS)
     return made
 

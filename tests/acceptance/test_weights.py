@@ -11,7 +11,7 @@ from tests.acceptance.conftest import CALLS, LONG_CASES, MODEL, RESTRAINT, Proje
 
 CASES = CALLS + RESTRAINT
 WEIGHT = 4
-ACCURACY = (CASES - 1) / (CASES - 1 + WEIGHT)
+ACCURACY = (LONG_CASES - 1) / (LONG_CASES - 1 + WEIGHT)
 
 
 def test_weights_count_in_accuracy(long_project: Callable[..., Project]) -> None:
