@@ -214,8 +214,10 @@ def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
     foremost = verdict_of(phase).foremost
     if foremost is not None:
         luck = _luck(_find(phase, foremost.spec))
-        if luck:
-            yield f"{prefix}{luck}"
+        if luck and prefix:
+            yield f"{prefix}{luck}."
+        elif luck:
+            yield _sentence(luck)
         sentence = _sentence_of(phase, foremost.spec)
         yield f"{prefix}{foremost.name}: {sentence}"
     elif phase.diagnoses:
@@ -226,14 +228,14 @@ def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
 def _luck(report: SpecReport | None) -> str:
     """Say of a promoted candidate how rare its evidence is by luck, in words that need no statistics.
 
-    Odds are an e-value: a candidate that is no better reaches odds of N at any time in at most one history of N (Ville).
+    Odds are an e-value: one that is no better reaches odds of N, whenever it is looked at, once in N at most (Ville).
     """
     if report is None or report.verdict != "PROMOTE" or report.odds is None or report.needed is None:
         return ""
     odds, needed = (format(int(min(value, _MOST_HISTORIES)), ",") for value in (report.odds, report.needed))
     return (
-        f"If {report.name} were no better, this would happen by luck less than once in {odds} histories; "
-        f"once in {needed} is asked for."
+        f"if {report.name} were no better, luck would look like this less than once in {odds} histories; "
+        f"once in {needed} is asked for"
     )
 
 

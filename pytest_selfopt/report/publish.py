@@ -85,7 +85,9 @@ def _write(settings: Settings, report: Report) -> None:
         write_atomically(folder / f"cycle-{cycle}.json", as_json(report), state=True)
     else:
         write_atomically(folder / MARKDOWN, as_markdown(report), state=True)
-    write_atomically(folder / _page_name(cycle), in_form(settings, report, "html", pages=_pages(settings, report)), state=True)
+    write_atomically(
+        folder / _page_name(cycle), in_form(settings, report, "html", pages=_pages(settings, report)), state=True
+    )
 
 
 def _pages(settings: Settings, report: Report) -> set[int]:

@@ -180,14 +180,18 @@ def test_headlines_say_what_happened() -> None:
     )
     assert won.verdict == "PROMOTE"
     assert won.headline == "atomic: schema, 2 of 2 answers right instead of 1 of 2; 2 of 12 prompts up."
-    assert won.why == ("schema: fixed 7",)
+    luck = (
+        "If schema were no better, luck would look like this less than once in 31 histories; once in 220 is asked for."
+    )
+    assert won.why == (luck, "schema: fixed 7")
     assert won.takes[0] == "Nothing more is needed: schema is in force. selfopt rollback 1 takes it back."
     first = phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))
     two = headline_of_cycle(1, "decided", [first, replace(first, phase="extended", winner=None, verdict="REJECT")])
     assert two.verdict == "PROMOTE"
     assert two.headline.startswith("atomic: schema, 2 of 2 answers right")
     assert two.headline.endswith("extended: schema is better, and promoting is switched off.")
-    assert [sentence.partition(":")[0] for sentence in two.why] == ["atomic, schema", "extended, schema"]
+    assert two.why[0].startswith("atomic, if schema were no better, luck would look like this less than once in ")
+    assert [sentence.partition(":")[0] for sentence in two.why[1::2]] == ["atomic, schema", "extended, schema"]
     assert two.takes[0].startswith("Nothing more is needed for atomic: schema is in force.")
     held = {**ENTRY, "winner": None, "baseline_after": BASELINE}
     verdict = {**ENTRY["verdicts"][0], "verdict": "HOLD", "takes": "about 4 more passes would decide"}
