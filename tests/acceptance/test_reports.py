@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import requests
 
+from pytest_selfopt.report.answers.serve import serve_reports
+from pytest_selfopt.settings import Mode, Overrides, load_settings
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
 from tests.acceptance.test_answers import promoted
+from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_rules import cold_for, with_ollama
 from tests.ledger_file import open_ledger
 from tests.report import schema
@@ -297,3 +302,41 @@ def test_server_text_does_not_break_a_report(project: Make) -> None:
     page = read(made, "cycle-1.html")
     assert "<script>alert(1)" not in page
     assert "\u202e" not in page + text
+
+
+def test_pages_are_served_on_loopback_only(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    made.run("--selfopt-cycle")
+    settings = load_settings(made.path, Mode.PLAIN, Overrides())
+    with serve_reports(settings, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            shown = requests.get(f"{address}/cycle-1.html", timeout=30)
+            assert (shown.status_code, shown.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+            assert '<a href="index.html">' in shown.text
+            assert '<a href="cycle-1.html">' in requests.get(address, timeout=30).text
+            assert "cycle 7 is not in the history" in requests.get(f"{address}/cycle-7.html", timeout=30).text
+            assert requests.get(f"{address}/../ledger.sqlite", timeout=30).status_code == 404
+            assert requests.post(address, timeout=30).status_code == 501
+            elsewhere = requests.get(address, headers={"Host": "example.com"}, timeout=30)
+            assert (elsewhere.status_code, "127.0.0.1" in elsewhere.text) == (403, True)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--serve", "--format", "md"], "leave out --format and -o, or leave out --serve"),
+        (["--serve", "70000"], "--serve 70000: is no port; expected 0 (any) to 65535"),
+        (["--serve"], "there is no history in"),
+    ],
+)
+def test_serving_refuses_what_it_cannot(project: Make, arguments: list[str], complaint: str) -> None:
+    done = project().selfopt("report", *arguments)
+    assert done.returncode == 4
+    assert complaint in " ".join(done.stderr.split())

@@ -10,10 +10,11 @@ from pytest_selfopt.report.answers.pack import MOST_PACKED, PackedAnswers, pack_
 from pytest_selfopt.report.document import Report
 
 
-def read_answers(path: Path, report: Report) -> dict[str, PackedAnswers]:
+def read_answers(path: Path, report: Report, *, room: int = MOST_PACKED) -> dict[str, PackedAnswers]:
     """Return the answers of the phases of a cycle, by phase; of a report over all cycles none.
 
-    Phases whose trials are no longer in the ledger at `path` are left out.
+    `room` is how many characters they may have, packed. Phases whose trials are no longer in the ledger at `path` are
+    left out.
 
     Raises:
         StateError: if the ledger cannot be read.
@@ -21,7 +22,6 @@ def read_answers(path: Path, report: Report) -> dict[str, PackedAnswers]:
     if report.kind != "cycle" or report.cycle is None:
         return {}
     found: dict[str, PackedAnswers] = {}
-    room = MOST_PACKED
     with existing_ledger(path) as ledger:
         if ledger is None:
             return {}

@@ -131,7 +131,7 @@
       { class: `of-${of.outcome}` },
       title,
       element("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
-      texts ? box(of.outcome === "E" ? "No answer" : "Got", got) : element("p", { class: "hint" }, "This page would be too long with all answers; selfopt export json has every one."),
+      texts ? box(of.outcome === "E" ? "No answer" : "Got", got) : element("p", { class: "hint" }, "This page would be too long with all answers; selfopt report --serve shows every one."),
       ...(length > text.length ? [element("p", { class: "hint" }, `cut; the answer has ${whole.format(length)} characters`)] : []),
       ...(reason ? [element("p", { class: "reason" }, reason)] : []),
       element("p", { class: "tools" }, copyButton("Copy answer as JSON", JSON.stringify(said, null, 1))),
