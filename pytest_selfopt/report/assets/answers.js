@@ -89,7 +89,7 @@
     if (/^(selfopt|pytest) /.test(code.textContent)) code.after(" ", copyButton("Copy", code.textContent));
   }
 
-  // Words of two texts that the other lacks, by the longest common subsequence.
+  // Words of two texts that the other lacks, by the longest common subsequence; none where the texts are hardly alike.
   function marked(left, right) {
     const [a, b] = [left, right].map((text) => text.match(/\w+|\s+|[^\w\s]/g) ?? []);
     if (!a.length || !b.length || a.length * b.length > 250000) return [[left], [right]];
@@ -97,6 +97,7 @@
     for (let i = a.length - 1; i >= 0; i--)
       for (let j = b.length - 1; j >= 0; j--)
         best[i][j] = a[i] === b[j] ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
+    if (best[0][0] * 2 < Math.min(a.length, b.length)) return [[left], [right]];
     const [was, is] = [[], []];
     for (let i = 0, j = 0; i < a.length || j < b.length; ) {
       if (i < a.length && j < b.length && a[i] === b[j]) was.push(a[i++]), is.push(b[j++]);
@@ -121,7 +122,7 @@
       OUTCOMES[of.outcome],
       of.latency_s === null ? "" : `${of.latency_s.toFixed(2)} s`,
       of.tokens_in === null ? "" : `${whole.format(of.tokens_in)} tokens in, ${whole.format(of.tokens_out ?? 0)} out`,
-      of.cost_usd === null ? "" : `$${of.cost_usd.toFixed(6)}`,
+      of.cost_usd ? `$${of.cost_usd.toFixed(6)}` : "",
       of.attempts === 1 ? "" : `${of.attempts} attempts`,
       of.end && of.end !== "stop" ? of.end.replaceAll("_", " ") : "",
     ];
