@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.printing import write_line, write_lines
+from pytest_selfopt.commands.suite import check
 from pytest_selfopt.errors import SettingsError, StateError
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         _write_new(folder / file.path, file.text)
         write_line(f"written: {file.path}")
     suite = suite_path(choices)
-    status = _check_suite(Path(suite))
+    status = check([Path(suite)])
     write_lines(
         (
             f"next: selfopt models {choices.model}   (does it answer?)",
@@ -90,8 +92,6 @@ def _answer(question: Question[T], given: str | None, args: argparse.Namespace) 
     Raises:
         SettingsError: when what was given cannot be used, or nobody can be asked.
     """
-    import sys
-
     if given is not None or args.yes:
         return question.answer(given or "")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -169,9 +169,3 @@ def _write_new(path: Path, text: str) -> None:
             file.write(text)
     except OSError as problem:
         raise StateError(f"{path} cannot be written: {problem.strerror}") from None
-
-
-def _check_suite(suite: Path) -> int:
-    from pytest_selfopt.commands import suite as suite_command
-
-    return suite_command.run(argparse.Namespace(path=[suite]))

@@ -41,11 +41,16 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding, and how many of them are errors."""
+    """Check the suites that were named."""
+    return check(args.path)
+
+
+def check(paths: Sequence[Path]) -> int:
+    """Print every finding about suites, and how many of them are errors; return the exit status."""
     from pytest_selfopt.bench.lint import check_suites
     from pytest_selfopt.bench.loading.suites import load_suite, suite_files
 
-    files = suite_files(args.path)
+    files = suite_files(paths)
     add_suite_folders(files)
     suites = list(map(load_suite, files))
     findings = [*check_suites(suites), *_unenforced(suites)]

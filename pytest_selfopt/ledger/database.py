@@ -15,7 +15,7 @@ from pytest_selfopt.ledger.schema import connect, why_unusable
 
 PAGE_ROWS = 200
 """Rows read at a time when streaming."""
-_NO_VALUES = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+NO_VALUES = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 """What reading values raises that no version wrote, such as those of a file with a changed byte."""
 T = TypeVar("T")
 
@@ -116,16 +116,13 @@ class Database:
         for row in rows:
             try:
                 value = make(row)
-            except _NO_VALUES as problem:
+            except NO_VALUES as problem:
                 raise self.damaged(f"{type(problem).__name__}: {problem}") from None
             yield value
 
     def damaged(self, why: str) -> StateError:
         """Return the error of values that no version wrote."""
-        return StateError(
-            f"cannot read the ledger {self._path}: a row of it is damaged ({why}); "
-            "put a copy in its place, or move it away to start a new one"
-        )
+        return damaged(self._path, why)
 
     def stream(self, query: str, values: Sequence[object]) -> Iterator[sqlite3.Row]:
         """Yield rows page by page, to bound memory."""
@@ -143,3 +140,11 @@ class Database:
 
     def _unreadable(self, problem: sqlite3.Error | UnicodeDecodeError) -> StateError:
         return StateError(f"cannot read the ledger {self._path}: {why_unusable(self._path, problem)}")
+
+
+def damaged(path: Path, why: str) -> StateError:
+    """Return the error of values in the ledger at `path` that no version wrote."""
+    return StateError(
+        f"cannot read the ledger {path}: a row of it is damaged ({why}); "
+        "put a copy in its place, or move it away to start a new one"
+    )

@@ -134,18 +134,10 @@ def conclude(
     trials = _trials_by_spec(evidence)
     metrics = {spec: evaluate(spec, of_spec, evidence.cases, evidence.groups) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
-    picked = pick(
-        judgements,
-        metrics,
-        promote=switches.promote,
-        beside=partial(_side_by_side, evidence),
-        name_of=partial(_name, evidence.baseline),
-    )
+    picked = _picked(judgements, metrics, evidence, promote=switches.promote)
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
-    trials_in_force = trials[in_force.id]
-    if in_force == evidence.baseline and evidence.standing:
-        trials_in_force = evidence.standing
+    trials_in_force = _trials_in_force(in_force, trials, evidence)
     standing = evaluate(in_force.id, trials_in_force, evidence.cases, evidence.groups)
     diagnoses = _diagnoses(in_force, trials_in_force, evidence)
     recommendations = _recommendations(diagnoses, in_force, evidence, rules)
@@ -178,6 +170,31 @@ def conclude(
         rules=enforcement.rules,
         changes=enforcement.changes,
     )
+
+
+def _picked(
+    judgements: Sequence[CandidateJudgement],
+    metrics: Mapping[str, Metrics],
+    evidence: PhaseEvidence,
+    *,
+    promote: bool,
+) -> Pick:
+    return pick(
+        judgements,
+        metrics,
+        promote=promote,
+        beside=partial(_side_by_side, evidence),
+        name_of=partial(_name, evidence.baseline),
+    )
+
+
+def _trials_in_force(
+    in_force: Spec, trials: Mapping[str, tuple[Trial, ...]], evidence: PhaseEvidence
+) -> Sequence[Trial]:
+    """Return the trials that describe what is in force; those of a known baseline include earlier cycles."""
+    if in_force == evidence.baseline and evidence.standing:
+        return evidence.standing
+    return trials[in_force.id]
 
 
 def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:

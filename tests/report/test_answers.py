@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def answer(place: int, text: str = "yes", **changes: Any) -> StoredAnswer:
         "cost_usd": None,
         "attempts": 1,
     }
-    return StoredAnswer(**{**values, **changes}, text=text)
+    return StoredAnswer(**{**values, **changes}, reply=json.dumps({"text": text}), error=None)
 
 
 def unpacked(text: str) -> Any:
@@ -76,6 +77,13 @@ def test_what_does_not_fit_is_left_out_and_counted() -> None:
     assert len(packed.blocks) == 1
     assert packed.left == 2 * BLOCK
     assert len(unpacked(packed.numbers)["run"]) == 3 * BLOCK
+
+
+def test_a_damaged_answer_is_said_to_be_so() -> None:
+    damaged = replace(answer(0), reply='{"text": "ha')
+    texts = texts_of(pack_answers([damaged, answer(1)], question))
+    assert texts[0][0].startswith("the ledger's row of this answer is damaged (JSONDecodeError: ")
+    assert texts[1][0] == "yes"
 
 
 def test_answers_are_read_in_words(tmp_path: Path) -> None:

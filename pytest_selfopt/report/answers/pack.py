@@ -46,6 +46,11 @@ class PackedAnswers:
     left: int
     """The trials whose answers are left out, because the page would be too long."""
 
+    @property
+    def size(self) -> int:
+        """The characters of the packed answers."""
+        return sum(map(len, self.blocks))
+
     def to_json(self) -> dict[str, Json]:
         """Return the fields, and the size of a block."""
         return {
@@ -83,12 +88,42 @@ class _Columns:
         self.tokens_out.append(answer.tokens_out)
         self.cost_usd.append(answer.cost_usd)
         self.attempts.append(answer.attempts)
-        self.end.append(answer.error_kind or answer.finish_reason)
+        self.end.append(_shown(answer.error_kind or answer.finish_reason))
 
     def to_json(self) -> dict[str, Any]:
         columns: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         columns["outcome"] = "".join(self.outcome)
         return columns
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """The answers, packed `BLOCK` by `BLOCK` while there is room; none after the first that does not fit."""
+
+    room: int
+    packed: list[str] = field(default_factory=list)
+    kept: int = 0
+    """The answers in them."""
+    _open: list[list[Json]] = field(default_factory=list)
+
+    def add(self, answer: StoredAnswer) -> None:
+        if self.room <= 0:
+            return
+        text = answer.text
+        self._open.append([_shown(text), _shown(answer.reason), len(text)])
+        if len(self._open) == BLOCK:
+            self.close()
+
+    def close(self) -> None:
+        """Pack what was added since the last block."""
+        if not self._open:
+            return
+        block = packed(self._open)
+        self.room -= len(block)
+        if self.room > 0:
+            self.packed.append(block)
+            self.kept += len(self._open)
+        self._open.clear()
 
 
 def pack_answers(
@@ -101,39 +136,22 @@ def pack_answers(
 
     `room` is how many characters the packed answers may have; whole blocks are left out beyond.
     """
-    columns = _Columns()
+    columns, blocks = _Columns(), _Blocks(room)
     specs: dict[str, int] = {}
     cases: dict[tuple[str, str], int] = {}
-    blocks: list[str] = []
-    texts: list[list[Json]] = []
-    kept = 0
-
-    def close_block() -> None:
-        nonlocal room, kept
-        if not texts or room <= 0:
-            return
-        block = packed(texts)
-        room -= len(block)
-        if room > 0:
-            blocks.append(block)
-            kept += len(texts)
-
     for answer in answers:
         spec = specs.setdefault(answer.spec, len(specs))
         case = cases.setdefault((answer.case, answer.case_hash), len(cases))
         columns.add(answer, spec, case)
-        texts.append([_shown(answer.text), _shown(answer.reason), len(answer.text)])
-        if len(texts) == BLOCK:
-            close_block()
-            texts.clear()
-    close_block()
+        blocks.add(answer)
+    blocks.close()
     questions = read_questions([hashed for _, hashed in cases])
     return PackedAnswers(
         specs=tuple(specs),
         numbers=packed(columns.to_json()),
         questions=packed([_question(case, questions.get(hashed)) for case, hashed in cases]),
-        blocks=tuple(blocks),
-        left=len(columns.run) - kept,
+        blocks=tuple(blocks.packed),
+        left=len(columns.run) - blocks.kept,
     )
 
 

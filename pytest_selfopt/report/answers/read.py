@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_selfopt.ledger.answers import each_answer
+from pytest_selfopt.ledger.database import NO_VALUES, damaged
 from pytest_selfopt.ledger.ledger import existing_ledger
 from pytest_selfopt.report.answers.pack import MOST_PACKED, PackedAnswers, pack_answers
 from pytest_selfopt.report.document import Report
@@ -27,8 +28,11 @@ def read_answers(path: Path, report: Report, *, room: int = MOST_PACKED) -> dict
             return {}
         for phase in report.phases:
             stored = each_answer(path, report.cycle, phase.phase)
-            answers = pack_answers(stored, ledger.questions, room=room)
-            room -= sum(map(len, answers.blocks))
+            try:
+                answers = pack_answers(stored, ledger.questions, room=room)
+            except NO_VALUES as problem:
+                raise damaged(path, f"{type(problem).__name__}: {problem}") from None
+            room -= answers.size
             if answers.specs:
                 found[phase.phase] = answers
     return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError, StateError
@@ -32,12 +33,8 @@ def serve_reports(settings: Settings, port: int) -> Iterator[ThreadingHTTPServer
     Raises:
         StateError: if the port cannot be had.
     """
-
-    class Handler(_Handler):
-        of = settings
-
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, settings))
     except OSError as problem:
         raise StateError(f"cannot serve on port {port}: {problem.strerror}; give another one, or 0 for any") from None
     with server:
@@ -47,9 +44,12 @@ def serve_reports(settings: Settings, port: int) -> Iterator[ThreadingHTTPServer
 class _Handler(BaseHTTPRequestHandler):
     """Answers GET for pages; whatever else is asked gets one line and changes nothing."""
 
-    of: ClassVar[Settings]
     server_version = "selfopt"
     sys_version = ""
+
+    def __init__(self, settings: Settings, *arguments: Any) -> None:
+        self._settings = settings
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Answer with a page."""
@@ -64,8 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _show(self, number: str | None) -> None:
         cycle = None if number is None else int(number)
         try:
-            (report,) = build_reports(self.of, [cycle], now=timestamp(clock.now()))
-            answers = read_answers(self.of.ledger_path, report, room=MOST_SERVED)
+            (report,) = build_reports(self._settings, [cycle], now=timestamp(clock.now()))
+            answers = read_answers(self._settings.ledger_path, report, room=MOST_SERVED)
             cycles = {line.cycle for line in report.cycles}
             self._answer(HTTPStatus.OK, page(report, answers, pages=cycles), "text/html")
         except SelfoptError as problem:

@@ -69,10 +69,7 @@ async def connect(
             **_credentials(config),
         )
     )
-    began = clock.monotonic()
-    while not connecting.done() and clock.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
-        await asyncio.wait({connecting}, timeout=0.1)
-    await cancel_attempt(connecting)
+    await _until_done(connecting, problems)
     try:
         return connecting.result()
     except (Error, OSError, TimeoutError, ValueError, asyncio.InvalidStateError, asyncio.CancelledError) as problem:
@@ -84,6 +81,17 @@ async def connect(
             f"no usable NATS server at {where} ({why}); start one for a trial with `selfopt engine nats`, "
             "or set its address in [tool.selfopt.nats] servers or NATS_URL"
         ) from None
+
+
+async def _until_done(connecting: asyncio.Future[Any], problems: Sequence[Exception]) -> None:
+    """Wait until a connection is there or has failed; end the attempt of a server that does not answer in time.
+
+    `problems` are those noted meanwhile: a server that rejects connections is waited for less long.
+    """
+    began = clock.monotonic()
+    while not connecting.done() and clock.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
+        await asyncio.wait({connecting}, timeout=0.1)
+    await cancel_attempt(connecting)
 
 
 async def cancel_attempt(connecting: asyncio.Future[Any]) -> None:
