@@ -14,7 +14,7 @@ from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.llama_cases import refused_cases
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import CONSTRAINED
+from pytest_selfopt.specs.variants import CONSTRAINED, VARIANTS
 
 _OTHER_WORDS = (
     "its words differ also where nothing else does: at temperature 0 llama.cpp's depend on how much of the prompt came "
@@ -88,6 +88,29 @@ def without_refused(
     if not left_out:
         return space, ()
     return space, (f"not tried: {', '.join(left_out)}, because {refused}; change that in the suite to try them",)
+
+
+def without_alike(space: SearchSpace, baseline: Spec, suite: Suite) -> tuple[SearchSpace, tuple[str, ...]]:
+    """Return the search space without variants that ask this suite as the baseline does, and a sentence on them.
+
+    So do the built-in ones, few_shot aside, where no case has a tool; a comparison with oneself takes calls and a share
+    of the error budget, and shows nothing. A project's own variant may read answers otherwise, and stays.
+    """
+    alike = [name for name in space.variants if name != baseline.variant and _asks_alike(name, baseline, suite)]
+    if not alike:
+        return space, ()
+    sentence = f"not tried: {', '.join(alike)}, because without tools they ask these prompts as {baseline.variant} does"
+    return replace(space, variants=_without(space.variants, alike)), (sentence,)
+
+
+def _asks_alike(variant: str, baseline: Spec, suite: Suite) -> bool:
+    """Whether two built-in variants make the same request of every case; it ends with the first that differs."""
+    one, other = VARIANTS.get(variant), VARIANTS.get(baseline.variant)
+    if one is None or other is None:
+        return False
+    return all(
+        one.build(case, suite.examples, baseline) == other.build(case, suite.examples, baseline) for case in suite.cases
+    )
 
 
 def _searches_constrained(space: SearchSpace, baseline: Spec) -> bool:

@@ -17,8 +17,6 @@ from pytest_selfopt.trial import Json, Trial
 
 MEASURED = "measured"
 """The field of a cycle's result that has the numbers of its specs, by phase and id."""
-
-
 EARLIER_RUNS = 1_000
 """The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
 _ENOUGH = 7

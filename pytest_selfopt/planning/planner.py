@@ -20,6 +20,7 @@ from pytest_selfopt.planning.askable import (
     require_askable,
     require_conversations,
     with_isolation_told,
+    without_alike,
     without_refused,
 )
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
@@ -88,9 +89,10 @@ def plan_phase(
         limit=_candidates_wanted(base, settings),
     )
     in_turns = can_force_cold_start(settings, base.baseline.model)
-    space, not_tried = without_refused(_feasible(settings, suite), base.baseline, suite, settings)
+    space, alike = without_alike(_feasible(settings, suite), base.baseline, suite)
+    space, refused = without_refused(space, base.baseline, suite, settings)
     left_alone = _left_alone(base.baseline, taken_back)
-    base = replace(base, rejected=rejected, because=(*base.because, *not_tried, *waiting.values(), *left_alone))
+    base = replace(base, rejected=rejected, because=(*base.because, *alike, *refused, *waiting.values(), *left_alone))
     plan = with_candidates(base, space, search, in_turns=in_turns)
     candidates = with_isolation_told(plan.candidates, plan.baseline, settings)
     plan = replace(plan, candidates=candidates)

@@ -50,6 +50,16 @@ def test_what_is_always_right_gets_no_rival(project: Make) -> None:
     assert len(opened(made)[2]) == 2
 
 
+def test_variants_that_ask_alike_are_not_compared(project: Make) -> None:
+    """Without tools the built-in variants differ in nothing but the worked examples."""
+    made = project({"default": {"text": "Bern"}})
+    asked = {"id": "paris", "prompt": "What is the capital of France?", "expect": {"contains": "Paris"}}
+    made.write_suite([{"example": {"prompt": "What is the capital of Italy?", "answer": "Rome"}}, asked])
+    result = said(made.run("--selfopt-cycle"))
+    assert "not tried: atomic, schema, because without tools they ask these prompts as native_api does" in result
+    assert opened(made) == [["few_shot/t60/r1/i0"]]
+
+
 @pytest.mark.parametrize(
     ("failure", "baseline", "remedy"),
     [

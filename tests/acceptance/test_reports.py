@@ -304,10 +304,12 @@ def test_server_text_does_not_break_a_report(project: Make) -> None:
     assert "\u202e" not in page + text
 
 
-def test_pages_are_served_on_loopback_only(project: Make) -> None:
+def test_pages_are_linked_and_served_on_loopback_only(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.run("--selfopt-cycle")
+    assert '<a href="cycle-1.html">' in read(made, "index.html")
+    assert '<a href="index.html">' in read(made, "cycle-1.html")
     settings = load_settings(made.path, Mode.PLAIN, Overrides())
     with serve_reports(settings, 0) as server:
         thread = threading.Thread(target=server.serve_forever)

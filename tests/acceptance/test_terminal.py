@@ -104,6 +104,15 @@ def test_the_verdict_comes_first_the_report_last(long_project: Make) -> None:
     assert lines[-2] == "report: .selfopt/reports/cycle-1.html"
 
 
+@pytest.mark.parametrize(("lines", "times"), [("24", 1), ("200", 0)])
+def test_a_low_terminal_ends_with_the_verdict(project: Make, lines: str, times: int) -> None:
+    seen = cycle(with_one_candidate(project), 80, LINES=lines)
+    assert seen.status == 0
+    last = words(seen.lines[-6:])
+    assert last.count("report: .selfopt/reports/cycle-1.html") == 1
+    assert last.partition("report: ")[2].count("PROMOTE atomic: schema, 24 of 24 answers right") == times
+
+
 def test_a_hold_says_what_is_needed(long_project: Make) -> None:
     made = long_project({"rules": right(constrained=True)[:1]})
     text = words(made.run("--selfopt-cycle", "--selfopt-candidates", "2").outlines)

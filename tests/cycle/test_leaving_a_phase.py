@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.gates.gate_result import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.trial import Trial
+from tests.cycle.comparing import open_comparison
 from tests.loop.worlds import matrix, names
 
 BASELINE = parse_spec("m/atomic/native_api/t60/r1/i0")
@@ -26,19 +26,10 @@ NOTHING: Mapping[int, Sequence[Trial]] = {}
 
 def phase_run(*candidates: Spec, known: Mapping[int, Sequence[Trial]] = NOTHING) -> PhaseRun:
     """A phase with these candidates, whose baseline is known from these cycles."""
-    comparisons = {}
-    for number, candidate in enumerate(candidates, 1):
-        comparisons[candidate.id] = Comparison(
-            number=number,
-            test=number,
-            share=0.0,
-            phase="atomic",
-            baseline=BASELINE.id,
-            candidate=candidate.id,
-            suite_hash="s",
-            state="open",
-            cycles=(9,),
-        )
+    comparisons = {
+        candidate.id: open_comparison(BASELINE, candidate, number=number, test=number)
+        for number, candidate in enumerate(candidates, 1)
+    }
     plan = PhasePlan(
         phase="atomic",
         baseline=BASELINE,

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.gates.gate_result import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
+from tests.cycle.comparing import open_comparison
 from tests.loop.worlds import matrix, names
 
 BASELINE = parse_spec("m/atomic/native_api/t60/r1/i0")
@@ -21,23 +21,12 @@ ALL = frozenset((BASELINE.id, WARM.id))
 
 
 def phase_run(plan: PhasePlan) -> PhaseRun:
-    comparison = Comparison(
-        number=1,
-        test=None,
-        share=0.0,
-        phase="atomic",
-        baseline=BASELINE.id,
-        candidate=WARM.id,
-        suite_hash="s",
-        state="open",
-        cycles=(1,),
-    )
     return PhaseRun(
         plan=plan,
         cases=names(2),
         suites=(),
         limits=Limits(profile=DecisionRule.CLASSIC),
-        comparisons={WARM.id: comparison},
+        comparisons={WARM.id: open_comparison(BASELINE, WARM)},
         earlier={},
         project_gates=no_project_gates,
         churn=None,

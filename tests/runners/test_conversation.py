@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.environment import Environment, tool
 from pytest_selfopt.bench.loading.entries import EntryReader
 from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.models.anthropic import AnthropicWire
@@ -184,16 +185,21 @@ def test_another_wire_gets_its_own_form() -> None:
     assert [block["type"] for block in messages[1]["content"]] == ["tool_use"]
 
 
-def test_an_environment_error_is_the_benchmarks_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_selfopt.bench.worlds.notes import Notes
+class Faulty(Environment):
+    """An environment with a fault, as a project may have one."""
 
-    asked = case()
-    monkeypatch.setattr(Notes, "call", lambda *_: 1 / 0)
-    answer, _ = talk(asked, ADD)
+    @tool
+    def append_to_note(self, title: str, text: str) -> str:
+        """Append a text to a note."""
+        return f"{title}{text}" * (1 // 0)
+
+
+def test_an_environment_error_is_the_benchmarks_fault() -> None:
+    answer, _ = talk(case(environment=f"{__name__}:Faulty"), ADD)
     assert isinstance(answer, CallError)
     assert (answer.kind, answer.message) == (
         ErrorKind.TEST,
-        "append_to_note of Notes: ZeroDivisionError: division by zero",
+        "append_to_note of Faulty: ZeroDivisionError: integer division or modulo by zero",
     )
 
 
