@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
     files = starter_files(choices)
     _require_free(folder, files)
     _require_sound(files)
-    for file in files:
-        _write_new(folder / file.path, file.text)
-        write_line(f"written: {file.path}")
+    _write_all(folder, files)
     suite = suite_path(choices)
     status = check([Path(suite)])
     write_lines(
@@ -157,15 +155,23 @@ def _require_sound(files: Iterable[StarterFile]) -> None:
         settings.model(settings.default_model)
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that does not exist yet.
+def _write_all(folder: Path, files: Iterable[StarterFile]) -> None:
+    """Write files that do not exist yet: all of them, or none.
 
     Raises:
-        StateError: when it cannot be written.
+        StateError: when one cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as problem:
-        raise StateError(f"{path} cannot be written: {problem.strerror}") from None
+    written: list[Path] = []
+    for file in files:
+        path = folder / file.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as opened:
+                written.append(path)
+                opened.write(file.text)
+        except OSError as problem:
+            for begun in written:
+                begun.unlink(missing_ok=True)
+            raise StateError(f"{file.path} cannot be written, so nothing was: {problem.strerror}") from None
+    for path in written:
+        write_line(f"written: {path.relative_to(folder)}")

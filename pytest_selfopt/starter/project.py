@@ -84,5 +84,5 @@ def _settings_lines(choices: StarterChoices) -> Iterator[str]:
 
 
 def _toml(text: str) -> str:
-    # TOML's basic strings have JSON's escapes; only DEL has to be escaped as well.
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    # Models and addresses are printable ASCII, which TOML's basic strings escape as JSON does.
+    return json.dumps(text)

@@ -91,7 +91,8 @@ def _checked_address(text: str) -> str:
         raise SettingsError(f"--server: the address {secret}; put it into an environment variable, and give --key-env")
     try:
         address = urlsplit(text)
-        known = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        plain = text.isascii() and text.isprintable()
+        known = plain and address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:
         known = False
     if not known:

@@ -92,6 +92,8 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
         ({"benchmarks/first_calls.jsonl": "mine"}, EMBEDDED, "benchmarks/first_calls.jsonl: exists already"),
         ({}, ["--server", "olama"], "no server has this name; did you mean 'ollama'?"),
         ({}, ["--server", "ftp://127.0.0.1/v1"], "is no address; expected one such as http://127.0.0.1:8000/v1"),
+        ({}, ["--server", "http://127.0.0.1/\udcff"], "is no address; expected one such as"),
+        ({"benchmarks": "a file"}, EMBEDDED, "first_calls.jsonl cannot be written, so nothing was: "),
         ({}, ["--server", "https://me:secret@example.com/v1"], "the address must not contain a password"),
         ({}, ["--server", "embedded", "--model", "smollm"], "embedded does not have this model; did you mean"),
         ({}, ["--server", "https://127.0.0.1:9/v1", "--model", "a b"], "letters, digits and"),
